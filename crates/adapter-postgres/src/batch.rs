@@ -5,8 +5,9 @@ use diesel::{QueryResult, pg::Pg, query_builder::QueryFragment};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
 use oncharge_ports::StoreError;
+use oncharge_store_rows::prepared::Prepared;
 
-use crate::{error::Failure, pool::PooledConnection, prepared::Prepared};
+use crate::{error::Failure, pool::PooledConnection};
 
 /// Statements that are committed together, or not at all.
 pub(crate) struct Batch<'a, Precondition> {

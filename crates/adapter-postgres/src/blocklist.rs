@@ -14,13 +14,9 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
+use oncharge_store_rows::{Value, rows::ban::BanRow, schema::bans};
 
-use crate::{
-    batch::Batch,
-    rows::{at, audit::AuditRow, ban::BanRow},
-    schema::{audit_log, bans},
-    store::PostgresStore,
-};
+use crate::{audit, batch::Batch, store::PostgresStore};
 
 /// Blocks the publishing of nodes until the end of the transaction: a node that is published later
 /// finds the pepper registered, and is refused if it does not have it.
@@ -48,7 +44,7 @@ impl BlocklistRepository for PostgresStore {
         let query = bans::table
             .filter(bans::hash.eq_any(wanted))
             .filter(bans::revoked_at.is_null())
-            .filter(bans::expires_at.gt(at(now)))
+            .filter(bans::expires_at.gt(Value(now)))
             .select(BanRow::as_select());
         let found: Vec<BanRow> = self.read(query).await?;
         let found: Result<Vec<Ban>, StoreError> = found.into_iter().map(Ban::try_from).collect();
@@ -67,7 +63,7 @@ impl BlocklistRepository for PostgresStore {
         let mut batch = Batch::new(&pooled);
         register(&mut batch, pepper);
         batch.add(BanRow::from(ban).insert_into(bans::table));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -84,7 +80,7 @@ impl BlocklistRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         register(&mut batch, pepper);
-        batch.add(diesel::update(bans::table.find(id.uuid())).set(change));
+        batch.add(diesel::update(bans::table.find(Value(id))).set(change));
         batch.try_commit().await
     }
 
@@ -105,11 +101,11 @@ impl BlocklistRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         let live_bans = bans::table
-            .find(id.uuid())
+            .find(Value(id))
             .filter(bans::revoked_at.is_null());
-        let write = diesel::update(live_bans).set(bans::revoked_at.eq(at(revoked)));
+        let write = diesel::update(live_bans).set(bans::revoked_at.eq(Value(revoked)));
         batch.require(write, ());
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 }

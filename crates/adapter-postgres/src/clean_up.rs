@@ -8,7 +8,7 @@
 use diesel::{
     deserialize::QueryableByName,
     sql_query,
-    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Text},
 };
 use oncharge_domain::{
     id::{Id, Kind, OperationId, UnitId},
@@ -19,10 +19,9 @@ use oncharge_ports::{
     inbox::NotificationStatus,
     maintenance::{DeletedRows, ExpiringRows, TimeRange},
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
+use oncharge_store_rows::sql_types::{self, Instant};
 
-use crate::{rows::at, store::PostgresStore};
+use crate::store::PostgresStore;
 
 const SESSION_CHANGES: &str = "
 DELETE FROM session_changes WHERE unit_id = ANY (ARRAY(
@@ -80,15 +79,15 @@ RETURNING ends_at AS at";
 /// The timestamp of a deleted row.
 #[derive(QueryableByName)]
 struct DeletedAt {
-    #[diesel(sql_type = Timestamptz)]
-    at: OffsetDateTime,
+    #[diesel(sql_type = Instant)]
+    at: Timestamp,
 }
 
 /// The id of a deleted row; it begins with its timestamp.
 #[derive(QueryableByName)]
-struct DeletedId {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+struct DeletedId<K: Kind> {
+    #[diesel(sql_type = sql_types::Id)]
+    id: Id<K>,
 }
 
 /// Implements [`oncharge_ports::Maintenance::delete_expired`].
@@ -128,32 +127,32 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
-    async fn by_id<K: Kind>(
+    async fn by_id<K: Kind + 'static>(
         &self,
         statement: &str,
         first_at: fn(Timestamp) -> Id<K>,
     ) -> Result<DeletedRows, StoreError> {
         let statement = sql_query(statement)
-            .bind::<SqlUuid, _>(first_at(self.range.from).uuid())
-            .bind::<SqlUuid, _>(first_at(self.range.before).uuid())
+            .bind::<sql_types::Id, _>(first_at(self.range.from))
+            .bind::<sql_types::Id, _>(first_at(self.range.before))
             .bind::<BigInt, _>(i64::from(self.limit));
-        let rows: Vec<DeletedId> = self.store.write_returning(statement).await?;
-        let times = rows.iter().map(|row| Id::<K>::from_uuid(row.id).made_at());
+        let rows: Vec<DeletedId<K>> = self.store.write_returning(statement).await?;
+        let times = rows.iter().map(|row| row.id.made_at());
         Ok(DeletedRows::of(&times.collect::<Vec<_>>()))
     }
 
     async fn by_time(&self, statement: &str) -> Result<DeletedRows, StoreError> {
         let statement = sql_query(statement)
-            .bind::<Timestamptz, _>(at(self.range.from))
-            .bind::<Timestamptz, _>(at(self.range.before))
+            .bind::<Instant, _>(self.range.from)
+            .bind::<Instant, _>(self.range.before)
             .bind::<BigInt, _>(i64::from(self.limit));
         Ok(deleted_at(&self.store.write_returning(statement).await?))
     }
 
     async fn notifications(&self, status: NotificationStatus) -> Result<DeletedRows, StoreError> {
         let statement = sql_query(NOTIFICATIONS)
-            .bind::<Timestamptz, _>(at(self.range.from))
-            .bind::<Timestamptz, _>(at(self.range.before))
+            .bind::<Instant, _>(self.range.from)
+            .bind::<Instant, _>(self.range.before)
             .bind::<BigInt, _>(i64::from(self.limit))
             .bind::<Text, _>(status.name());
         Ok(deleted_at(&self.store.write_returning(statement).await?))
@@ -161,6 +160,6 @@ impl Batch<'_> {
 }
 
 fn deleted_at(rows: &[DeletedAt]) -> DeletedRows {
-    let times: Vec<Timestamp> = rows.iter().map(|row| Timestamp::new(row.at)).collect();
+    let times: Vec<Timestamp> = rows.iter().map(|row| row.at).collect();
     DeletedRows::of(&times)
 }

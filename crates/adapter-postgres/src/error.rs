@@ -109,15 +109,9 @@ impl From<Failure> for CommitError {
     }
 }
 
-/// The error for a row's column that cannot be read back.
-pub(crate) fn corrupt(
-    table: &'static str,
-    column: &'static str,
-    row: impl Into<String>,
+/// The error for a value that no column can hold: a bug.
+pub(crate) fn conversion_error(
+    error: impl std::error::Error + Send + Sync + 'static,
 ) -> StoreError {
-    StoreError::Corrupt {
-        table,
-        column,
-        row: row.into(),
-    }
+    StoreError::Failed(Box::new(error))
 }

@@ -1,22 +1,19 @@
 //! Idempotency records, committed together with what they guard.
 
 use diesel::{dsl::sql, prelude::*, query_dsl::methods, sql_types::Bool, upsert::excluded};
-use oncharge_domain::{idempotency::IDEMPOTENCY_RETENTION_SECONDS, time::Timestamp};
+use oncharge_domain::{id::MerchantId, time::Timestamp};
 use oncharge_ports::{
     StoreError,
     unit_of_work::{IdempotencyScope, IdempotencyWrite},
 };
-
-use crate::{
-    batch::Batch,
-    commit::Precondition,
-    rows::{
-        at,
-        idempotency_key::{AnswerColumns, NewKeyRow},
-    },
+use oncharge_store_rows::{
+    Value,
+    rows::idempotency_key::{KeyWrite, NewKeyRow},
     schema::idempotency_keys,
     seal::Sealer,
 };
+
+use crate::{batch::Batch, precondition::Precondition};
 
 /// Adds the write of a record; the batch fails with [`Precondition::Key`] if the key is taken.
 pub(crate) fn write(
@@ -24,38 +21,12 @@ pub(crate) fn write(
     sealer: &Sealer,
     key: &IdempotencyWrite,
 ) -> Result<(), StoreError> {
-    match key {
-        IdempotencyWrite::Reserve {
-            scope,
-            fingerprint,
-            operation,
-            at,
-        } => {
-            let row = NewKeyRow::new(
-                scope,
-                *fingerprint,
-                Some(*operation),
-                AnswerColumns::default(),
-                *at,
-            );
-            take(batch, row, *at);
+    match KeyWrite::seal(key, sealer)? {
+        KeyWrite::Take(row, forgotten) => take(batch, *row, forgotten),
+        KeyWrite::Complete(scope, answer) => {
+            batch.add(diesel::update(unanswered(&scope)).set(answer));
         }
-        IdempotencyWrite::ReserveAndComplete {
-            scope,
-            fingerprint,
-            answer,
-            at,
-        } => {
-            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
-            let row = NewKeyRow::new(scope, *fingerprint, None, answer, *at);
-            take(batch, row, *at);
-        }
-        IdempotencyWrite::Complete { scope, answer, at } => {
-            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
-            let write = diesel::update(unanswered(scope)).set(answer);
-            batch.add(write);
-        }
-        IdempotencyWrite::Release { scope } => batch.add(diesel::delete(unanswered(scope))),
+        KeyWrite::Release(scope) => batch.add(diesel::delete(unanswered(&scope))),
     }
     Ok(())
 }
@@ -66,12 +37,11 @@ const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT FROM operations
 
 /// Takes the key. Replaces an existing record only if that was answered before the retention period
 /// and its operation has ended.
-fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
+fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, forgotten: Timestamp) {
     use idempotency_keys::{
         answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
         operation_id, status, table,
     };
-    let forgotten = at(now.plus_seconds(-IDEMPOTENCY_RETENTION_SECONDS));
     let write = diesel::insert_into(table)
         .values(row)
         .on_conflict((merchant_id, key))
@@ -86,7 +56,9 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
             body.eq(excluded(body)),
             body_key_id.eq(excluded(body_key_id)),
         ));
-    let is_over = answered_at.lt(forgotten).and(sql::<Bool>(IS_NOT_OPEN));
+    let is_over = answered_at
+        .lt(Value(forgotten))
+        .and(sql::<Bool>(IS_NOT_OPEN));
     let write = methods::FilterDsl::filter(write, is_over);
     batch.require(write, Precondition::Key);
 }
@@ -94,10 +66,10 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
 /// Selects the record of this scope, if it is not answered yet.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn unanswered(scope: &IdempotencyScope) -> _ {
-    let merchant: uuid::Uuid = scope.merchant.uuid();
+    let merchant: MerchantId = scope.merchant;
     let key: String = scope.key.as_str().to_owned();
     idempotency_keys::table
-        .filter(idempotency_keys::merchant_id.eq(merchant))
+        .filter(idempotency_keys::merchant_id.eq(Value(merchant)))
         .filter(idempotency_keys::key.eq(key))
         .filter(idempotency_keys::answered_at.is_null())
 }

@@ -4,13 +4,9 @@ use async_trait::async_trait;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Text},
 };
-use oncharge_domain::{
-    audit::AuditEntry,
-    id::{Id, NotificationId},
-    psp::PspAccount,
-};
+use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
     inbox::{
@@ -19,14 +15,19 @@ use oncharge_ports::{
     },
     unit_of_work::LeasedItem,
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
+use oncharge_store_rows::{
+    Value,
+    rows::notification::{NewNotificationRow, NotificationEnd, NotificationRow},
+    schema::psp_notifications,
+    sql_types::{Id, Instant},
+};
 
 use crate::{
+    audit,
     batch::Batch,
-    commit::{Precondition, commit_error_outside_session},
-    rows::{at, audit::AuditRow, conversion_error, notification::NotificationRow},
-    schema::{audit_log, database_clock, psp_notifications},
+    clock::database_clock,
+    error::conversion_error,
+    precondition::{Precondition, commit_error_outside_session},
     store::PostgresStore,
 };
 
@@ -56,7 +57,7 @@ impl Inbox for PostgresStore {
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
         use psp_notifications::{account, connector, event_key, table};
         let write = diesel::insert_into(table)
-            .values(NotificationRow::seal(new, &self.sealer)?)
+            .values(NewNotificationRow::seal(new, &self.sealer)?)
             .on_conflict((connector, account, event_key))
             .do_nothing();
         Ok(self.write(write).await? == 1)
@@ -67,7 +68,7 @@ impl Inbox for PostgresStore {
         id: NotificationId,
     ) -> Result<Option<StoredNotification>, StoreError> {
         let query = psp_notifications::table
-            .find(id.uuid())
+            .find(Value(id))
             .select(NotificationRow::as_select());
         let found: Vec<NotificationRow> = self.read(query).await?;
         let open = |row: NotificationRow| row.open(&self.sealer);
@@ -75,30 +76,25 @@ impl Inbox for PostgresStore {
     }
 
     async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError> {
-        use psp_notifications::{
-            lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
-        };
+        use psp_notifications::{lease_token, leased_until, table};
         // A lease on another kind of item cannot be held for a notification.
         let LeasedItem::Notification(id) = outcome.lease.item else {
             return Err(CommitError::LeaseLost);
         };
         let held = table
-            .find(id.uuid())
-            .filter(lease_token.eq(outcome.lease.token.uuid()))
+            .find(Value(id))
+            .filter(lease_token.eq(Value(outcome.lease.token)))
             .filter(leased_until.gt(database_clock()));
-        let write = diesel::update(held).set((
-            status.eq(outcome.status.name()),
-            operation_id.eq(outcome.operation.map(Id::uuid)),
-            session_id.eq(outcome.session.map(Id::uuid)),
-            next_try_at.eq(None::<OffsetDateTime>),
-            leased_until.eq(None::<OffsetDateTime>),
-            lease_token.eq(None::<Uuid>),
+        let write = diesel::update(held).set(NotificationEnd::of(
+            outcome.status,
+            outcome.operation,
+            outcome.session,
         ));
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         batch.require(write, Precondition::Lease);
         if let Some(entry) = &outcome.audit {
-            batch.add(AuditRow::from(entry).insert_into(audit_log::table));
+            audit::write(&mut batch, entry);
         }
         batch.commit().await.map_err(commit_error_outside_session)
     }
@@ -110,12 +106,12 @@ impl Inbox for PostgresStore {
             .filter(|kind| kind.is_stuck())
             .map(|kind| kind.name())
             .collect();
-        let listed = table.find(id.uuid()).filter(status.eq_any(stuck));
+        let listed = table.find(Value(id)).filter(status.eq_any(stuck));
         let dismissed = NotificationStatus::Dismissed.name();
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         batch.require(diesel::update(listed).set(status.eq(dismissed)), ());
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -131,12 +127,12 @@ impl Inbox for PostgresStore {
         let account = stuck.account.as_ref();
         let dismiss = sql_query(DISMISS_ALL)
             .bind::<Text, _>(stuck.status.name())
-            .bind::<Timestamptz, _>(at(stuck.received_before))
+            .bind::<Instant, _>(stuck.received_before)
             .bind::<Nullable<Text>, _>(account.map(PspAccount::connector))
             .bind::<Nullable<Text>, _>(account.map(PspAccount::account))
             .bind::<BigInt, _>(i64::from(limit))
-            .bind::<SqlUuid, _>(audit.id.uuid())
-            .bind::<Timestamptz, _>(at(audit.at))
+            .bind::<Id, _>(audit.id)
+            .bind::<Instant, _>(audit.at)
             .bind::<Text, _>(audit.action.name())
             .bind::<Text, _>(audit.detail.as_str());
         let counted: Vec<DismissedCount> = self.read(dismiss).await?;

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Bool, Bytea, Interval, Nullable, Text, Timestamptz},
+    sql_types::{Bytea, Interval, Text},
 };
 use oncharge_domain::{
     id::NodeId,
@@ -15,15 +15,18 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     KeyRegistry, StoreError,
-    key_registry::{MasterKeyUse, Node, PepperUse, RegisteredKeys},
+    key_registry::{Node, RegisteredKeys},
 };
-use time::OffsetDateTime;
+use oncharge_store_rows::{
+    Value,
+    rows::{node::NodeRow, registered_key::RegisteredKeyRow},
+    schema::{keys_in_use, nodes},
+    sql_types::{Id, Instant, Json},
+};
 
 use crate::{
-    rows::{RowReader, at, node::NodeRow},
-    schema::{database_clock, keys_in_use, nodes},
+    clock::{database_clock, interval},
     store::PostgresStore,
-    work::interval,
 };
 
 const PUBLISH: &str = "
@@ -49,22 +52,6 @@ SELECT purpose, key_id, digest, used_until, coalesce(used_until <= now(), false)
     ), false) AS has_live_bans
 FROM keys_in_use ORDER BY purpose, key_id";
 
-#[derive(QueryableByName)]
-struct RegisteredKeyRow {
-    #[diesel(sql_type = Text)]
-    purpose: String,
-    #[diesel(sql_type = Text)]
-    key_id: String,
-    #[diesel(sql_type = Bytea)]
-    digest: Vec<u8>,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    used_until: Option<OffsetDateTime>,
-    #[diesel(sql_type = Bool)]
-    is_idle: bool,
-    #[diesel(sql_type = Bool)]
-    has_live_bans: bool,
-}
-
 #[async_trait]
 impl KeyRegistry for PostgresStore {
     async fn publish_node(&self, node: &Node, lifetime: Duration) -> Result<(), StoreError> {
@@ -72,17 +59,19 @@ impl KeyRegistry for PostgresStore {
         // would deadlock.
         let over = nodes::table.filter(nodes::live_until.nullable().lt(database_clock()));
         self.write(diesel::delete(over)).await?;
-        let row = NodeRow::from(node);
-        self.write(
-            row.bind_to(sql_query(PUBLISH))
-                .bind::<Interval, _>(interval(lifetime)?),
-        )
-        .await?;
+        let row = NodeRow::try_from(node)?;
+        let publish = sql_query(PUBLISH)
+            .bind::<Id, _>(row.id)
+            .bind::<Text, _>(row.name)
+            .bind::<Json, _>(row.master_keys)
+            .bind::<Json, _>(row.pepper_keys)
+            .bind::<Interval, _>(interval(lifetime)?);
+        self.write(publish).await?;
         Ok(())
     }
 
     async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
-        self.write(diesel::delete(nodes::table.find(id.uuid())))
+        self.write(diesel::delete(nodes::table.find(Value(id))))
             .await?;
         Ok(())
     }
@@ -109,7 +98,7 @@ impl KeyRegistry for PostgresStore {
     }
 
     async fn registered_keys(&self, now: Timestamp) -> Result<RegisteredKeys, StoreError> {
-        let query = sql_query(REGISTERED).bind::<Timestamptz, _>(at(now));
+        let query = sql_query(REGISTERED).bind::<Instant, _>(now);
         let found: Vec<RegisteredKeyRow> = self.read(query).await?;
         let mut keys = RegisteredKeys::default();
         for row in found {
@@ -125,33 +114,7 @@ impl KeyRegistry for PostgresStore {
     ) -> Result<bool, StoreError> {
         let key = keys_in_use::table
             .find(("master", id.as_str().to_owned()))
-            .filter(keys_in_use::used_until.eq(at(used_until)));
+            .filter(keys_in_use::used_until.eq(Value(used_until)));
         Ok(self.write(diesel::delete(key)).await? == 1)
-    }
-}
-
-impl RegisteredKeyRow {
-    fn add_to(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
-        let reader = RowReader {
-            table: "keys_in_use",
-            row: self.key_id.as_str(),
-        };
-        let key = KeyFingerprint {
-            id: reader.require("key_id", KeyId::parse(&self.key_id))?,
-            digest: reader.require("digest", self.digest.try_into().ok())?,
-        };
-        if self.purpose == "pepper" {
-            keys.peppers.push(PepperUse {
-                key,
-                has_live_bans: self.has_live_bans,
-            });
-        } else {
-            keys.master.push(MasterKeyUse {
-                key,
-                used_until: Timestamp::new(reader.require("used_until", self.used_until)?),
-                is_idle: self.is_idle,
-            });
-        }
-        Ok(())
     }
 }

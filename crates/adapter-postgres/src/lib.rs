@@ -2,8 +2,8 @@
 //!
 //! Start at `store`: the pool and the keys. `commit` writes a unit of work, `queries` reads, `work`
 //! leases due work, `inbox` stores notifications from PSPs and `webhooks` the outbox of events for
-//! merchants; `rows` converts between rows and domain values. The SQLite adapter has the same
-//! files, for side-by-side reading.
+//! merchants; the crate `oncharge-store-rows` has the schema, the rows and their sealing. The SQLite
+//! adapter has the same files, for side-by-side reading.
 //!
 //! Not here: decisions (they arrive as units of work), locks held across calls, a test query before
 //! each statement, libpq.
@@ -12,9 +12,11 @@
 extern crate self as oncharge_adapter_postgres;
 
 mod address;
+mod audit;
 mod batch;
 mod blocklist;
 mod clean_up;
+mod clock;
 mod commit;
 mod error;
 mod idempotency;
@@ -25,15 +27,11 @@ mod merchants;
 mod migrations;
 mod operator_queries;
 mod pool;
-mod prepared;
+mod precondition;
 mod queries;
 mod reseal;
-mod rows;
-mod schema;
-mod seal;
 mod statistics;
 mod store;
-mod stuck;
 mod webhooks;
 mod work;
 

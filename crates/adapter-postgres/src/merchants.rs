@@ -1,13 +1,7 @@
 //! Merchants and their API keys; every change is committed with its audit entry.
 
 use async_trait::async_trait;
-use diesel::{
-    pg::Pg,
-    prelude::*,
-    query_builder::QueryFragment,
-    sql_query,
-    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{pg::Pg, prelude::*, query_builder::QueryFragment, sql_query, sql_types::BigInt};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
@@ -21,18 +15,18 @@ use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
     merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
+use oncharge_store_rows::{
+    Value,
+    rows::merchant::{ApiKeyRow, MerchantRow, psp_account},
+    schema::{api_keys, merchants},
+    sql_types::{Id, Instant},
+};
 
 use crate::{
+    audit,
     batch::{Batch, BatchError},
-    commit::{self, Precondition},
-    error::corrupt,
     idempotency,
-    rows::{
-        at,
-        audit::AuditRow,
-        merchant::{ApiKeyRow, MerchantRow},
-    },
-    schema::{api_keys, audit_log, merchants},
+    precondition::{Precondition, commit_error_outside_session},
     store::PostgresStore,
 };
 
@@ -57,12 +51,7 @@ UPDATE api_keys SET ends_at = $3 WHERE id = $1 AND merchant_id = $2
 /// Locks the merchant against concurrent changes of its keys or endings of its deliveries, until
 /// the end of the transaction.
 pub(crate) fn merchant_lock(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
-    sql_query(MERCHANT_LOCK).bind::<SqlUuid, _>(merchant.uuid())
-}
-
-fn psp_account(names: &(String, String)) -> Result<PspAccount, StoreError> {
-    let account = PspAccount::new(&names.0, &names.1);
-    account.map_err(|_| corrupt("merchants", "account", format!("{}/{}", names.0, names.1)))
+    sql_query(MERCHANT_LOCK).bind::<Id, _>(merchant)
 }
 
 #[async_trait]
@@ -74,19 +63,20 @@ impl MerchantRepository for PostgresStore {
         hash: &ApiKeyHash,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
+        let row = MerchantRow::try_from(merchant)?;
         let key = ApiKeyRow::seal(key, hash, &self.sealer)?;
         let pooled = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&pooled);
-        batch.add(MerchantRow::from(merchant).insert_into(merchants::table));
+        batch.add(row.insert_into(merchants::table));
         batch.add(key.insert_into(api_keys::table));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.commit().await?;
         Ok(())
     }
 
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
         let query = merchants::table
-            .find(id.uuid())
+            .find(Value(id))
             .select(MerchantRow::as_select());
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().next().map(Merchant::try_from).transpose()
@@ -103,7 +93,7 @@ impl MerchantRepository for PostgresStore {
             .select(MerchantRow::as_select())
             .into_boxed::<Pg>();
         if let Some(after) = after {
-            query = query.filter(merchants::id.gt(after.uuid()));
+            query = query.filter(merchants::id.gt(Value(after)));
         }
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().map(Merchant::try_from).collect()
@@ -113,18 +103,22 @@ impl MerchantRepository for PostgresStore {
         let names = (merchants::connector, merchants::account);
         let query = merchants::table.select(names).distinct().order(names);
         let found: Vec<(String, String)> = self.read(query).await?;
-        found.iter().map(psp_account).collect()
+        found
+            .iter()
+            .map(|(connector, account)| psp_account(connector, account))
+            .collect()
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let settings = MerchantRow::try_from(merchant)?.settings;
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         let before = i64::from(merchant.version) - 1;
         let row = merchants::table
-            .find(merchant.id.uuid())
+            .find(Value(merchant.id))
             .filter(merchants::version.eq(before));
-        batch.require(diesel::update(row).set(MerchantRow::from(merchant)), ());
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.require(diesel::update(row).set(settings), ());
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -139,11 +133,11 @@ impl MerchantRepository for PostgresStore {
         let mut batch = Batch::new(&pooled);
         batch.add(merchant_lock(key.merchant));
         let below_key_limit = sql_query(BELOW_KEY_LIMIT)
-            .bind::<SqlUuid, _>(key.merchant.uuid())
+            .bind::<Id, _>(key.merchant)
             .bind::<BigInt, _>(i64::from(MAX_ACTIVE_KEYS));
         batch.require(below_key_limit, ());
         batch.add(row.insert_into(api_keys::table));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -161,7 +155,7 @@ impl MerchantRepository for PostgresStore {
 
     async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let query = api_keys::table
-            .find(id.uuid())
+            .find(Value(id))
             .select(ApiKeyRow::as_select());
         let found: Vec<ApiKeyRow> = self.read(query).await?;
         let open = |row: ApiKeyRow| row.open(&self.sealer);
@@ -171,8 +165,8 @@ impl MerchantRepository for PostgresStore {
     async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
         use api_keys::{created_at, ends_at, id, merchant_id, table};
         let query = table
-            .filter(merchant_id.eq(merchant.uuid()))
-            .filter(ends_at.is_null().or(ends_at.gt(at(now))))
+            .filter(merchant_id.eq(Value(merchant)))
+            .filter(ends_at.is_null().or(ends_at.gt(Value(now))))
             .order((created_at.desc(), id.desc()))
             .limit(i64::from(MAX_LISTED_KEYS))
             .select(ApiKeyRow::as_select());
@@ -191,10 +185,10 @@ impl MerchantRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&pooled);
         let later = table
-            .find(id.uuid())
-            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
-        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+            .find(Value(id))
+            .filter(ends_at.is_null().or(ends_at.gt(Value(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(Value(end))));
+        audit::write(&mut batch, audit);
         batch.commit().await?;
         Ok(())
     }
@@ -209,11 +203,11 @@ impl MerchantRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&pooled);
         batch.add(merchant_lock(merchant));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         let later = table
-            .filter(merchant_id.eq(merchant.uuid()))
-            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
-        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
+            .filter(merchant_id.eq(Value(merchant)))
+            .filter(ends_at.is_null().or(ends_at.gt(Value(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(Value(end))));
         Ok(batch.commit_and_count().await? as u64)
     }
 
@@ -229,11 +223,11 @@ impl MerchantRepository for PostgresStore {
             let mut batch = Batch::new(&pooled);
             batch.add(merchant_lock(merchant));
             let remove = sql_query(REMOVE_KEY)
-                .bind::<SqlUuid, _>(id.uuid())
-                .bind::<SqlUuid, _>(merchant.uuid())
-                .bind::<Timestamptz, _>(at(end));
+                .bind::<Id, _>(id)
+                .bind::<Id, _>(merchant)
+                .bind::<Instant, _>(end);
             batch.require(remove, ());
-            batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+            audit::write(&mut batch, audit);
             if batch.try_commit().await? {
                 return Ok(KeyRemoval::Ended);
             }
@@ -259,15 +253,15 @@ impl MerchantRepository for PostgresStore {
         }
         batch.add(merchant_lock(merchant));
         let active = table
-            .find(rotation.replaced.uuid())
-            .filter(merchant_id.eq(merchant.uuid()))
+            .find(Value(rotation.replaced))
+            .filter(merchant_id.eq(Value(merchant)))
             .filter(ends_at.is_null());
-        let end = diesel::update(active).set(ends_at.eq(at(rotation.replaced_ends_at)));
+        let end = diesel::update(active).set(ends_at.eq(Value(rotation.replaced_ends_at)));
         batch.require(end, Precondition::RowExists("an active key"));
         if rotation.replaced_ends_at > rotation.at {
             let are_few = sql_query(ENDING_ARE_FEW)
-                .bind::<SqlUuid, _>(merchant.uuid())
-                .bind::<Timestamptz, _>(at(rotation.at))
+                .bind::<Id, _>(merchant)
+                .bind::<Instant, _>(rotation.at)
                 .bind::<BigInt, _>(i64::from(MAX_ENDING_KEYS));
             batch.require(
                 are_few,
@@ -275,11 +269,11 @@ impl MerchantRepository for PostgresStore {
             );
         }
         batch.add(key.insert_into(table));
-        batch.add(AuditRow::from(&rotation.audit).insert_into(audit_log::table));
+        audit::write(&mut batch, &rotation.audit);
         match batch.commit().await {
             Ok(()) => return Ok(RotationOutcome::Rotated),
             Err(BatchError::PreconditionFailed(Precondition::RowExists(_))) => {}
-            Err(error) => return Err(commit::commit_error_outside_session(error)),
+            Err(error) => return Err(commit_error_outside_session(error)),
         }
         drop(pooled);
         let found = self.key_with_id(rotation.replaced).await?;
@@ -292,11 +286,11 @@ impl MerchantRepository for PostgresStore {
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
         use api_keys::{last_used_at, table};
-        let before = at(used.plus_seconds(-LAST_USE_PRECISION_SECONDS));
+        let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS);
         let stale = table
-            .find(id.uuid())
-            .filter(last_used_at.is_null().or(last_used_at.le(before)));
-        let write = diesel::update(stale).set(last_used_at.eq(at(used)));
+            .find(Value(id))
+            .filter(last_used_at.is_null().or(last_used_at.le(Value(before))));
+        let write = diesel::update(stale).set(last_used_at.eq(Value(used)));
         self.write(write).await?;
         Ok(())
     }

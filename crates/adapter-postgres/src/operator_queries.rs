@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Text, Timestamptz},
+    sql_types::{BigInt, Text},
 };
 use oncharge_domain::{id::SessionId, session::StatusName, time::Timestamp};
 use oncharge_ports::{
@@ -16,13 +16,11 @@ use oncharge_ports::{
     operator_queries::{FoundSession, SessionHistory, SessionSearch},
     queries::Page,
 };
+use oncharge_store_rows::{prepared::Prepared, sql_types::Instant};
 
 use self::snapshot::Snapshot;
-use crate::{
-    prepared::Prepared,
-    rows::{at, conversion_error},
-    store::PostgresStore,
-};
+
+use crate::{error::conversion_error, store::PostgresStore};
 
 #[async_trait]
 impl OperatorQueries for PostgresStore {
@@ -54,8 +52,8 @@ impl OperatorQueries for PostgresStore {
         most: u32,
     ) -> Result<Vec<(StatusName, u64)>, StoreError> {
         let query = sql_query(counts())
-            .bind::<Timestamptz, _>(at(since))
-            .bind::<Timestamptz, _>(at(now))
+            .bind::<Instant, _>(since)
+            .bind::<Instant, _>(now)
             .bind::<BigInt, _>(i64::from(most));
         let rows: Vec<Count> = self.read(Prepared(query)).await?;
         let of = |name: &StatusName| {

@@ -1,7 +1,5 @@
 //! Reads: one round trip each (two for expired sessions), every one served by an index.
 
-use std::cmp::Reverse;
-
 use async_trait::async_trait;
 use diesel::{
     dsl::{exists, select},
@@ -11,11 +9,11 @@ use diesel::{
 };
 use oncharge_domain::{
     cursor::Position,
-    id::{OperationId, RefundId, SessionId},
+    id::{MerchantId, OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
     refund::Refund,
-    session::{Session, StatusName},
+    session::Session,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -24,23 +22,26 @@ use oncharge_ports::{
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
-use time::OffsetDateTime;
+use oncharge_store_rows::{
+    Value,
+    rows::{
+        contact::ContactRow,
+        event::{EventRow, EventSessionColumns},
+        idempotency_key::{KeyRow, scope_of},
+        operation::{self, OperationRow},
+        refund::RefundRow,
+        session::SessionRow,
+    },
+    schema::{contacts, events, idempotency_keys, operations, refunds, session_changes, sessions},
+    seal::SealedColumns,
+    session_ranges::{StatusRange, newest},
+};
 use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
     commit, idempotency,
-    rows::{
-        at,
-        contact::ContactRow,
-        event::EventRow,
-        idempotency_key::{KeyRow, scope_of},
-        operation::OperationRow,
-        refund::RefundRow,
-        session::SessionRow,
-    },
-    schema::{contacts, events, idempotency_keys, operations, refunds, session_changes, sessions},
-    seal::{REQUEST, SealedColumns},
+    precondition::commit_error,
     store::PostgresStore,
 };
 
@@ -49,7 +50,7 @@ impl CheckoutRepository for PostgresStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         let query = sessions::table
             .left_join(contacts::table)
-            .filter(sessions::id.eq(id.uuid()))
+            .filter(sessions::id.eq(Value(id)))
             .select((SessionRow::as_select(), Option::<ContactRow>::as_select()));
         let found = self.read(query).await?;
         let open = |(row, contact): (SessionRow, _)| row.open(contact, &self.sealer);
@@ -58,7 +59,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
         let query = operations::table
-            .find(id.uuid())
+            .find(Value(id))
             .select(OperationRow::as_select());
         let found: Vec<OperationRow> = self.read(query).await?;
         found
@@ -70,7 +71,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
         let query = operations::table
-            .find(id.uuid())
+            .find(Value(id))
             .filter(operations::request.is_not_null())
             .select((
                 operations::request.assume_not_null(),
@@ -78,10 +79,7 @@ impl CheckoutRepository for PostgresStore {
             ));
         let found: Vec<(Vec<u8>, String)> = self.read(query).await?;
         let open = |(bytes, key_id)| {
-            let row = id.uuid();
-            let sealed = SealedColumns { bytes, key_id };
-            let plain = self.sealer.open(REQUEST, row.as_bytes(), sealed)?;
-            Ok(PreparedRequest::new(plain.to_vec()))
+            operation::open_request(id, SealedColumns { bytes, key_id }, &self.sealer)
         };
         found.into_iter().next().map(open).transpose()
     }
@@ -92,7 +90,7 @@ impl CheckoutRepository for PostgresStore {
         token: TokenFingerprint,
     ) -> Result<bool, StoreError> {
         let attempts = operations::table
-            .filter(operations::session_id.eq(session.uuid()))
+            .filter(operations::session_id.eq(Value(session)))
             .filter(operations::token.eq(token.bytes().to_vec()));
         let found: Vec<bool> = self.read(select(exists(attempts))).await?;
         Ok(found == [true])
@@ -100,7 +98,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
         let query = refunds::table
-            .find(id.uuid())
+            .find(Value(id))
             .select(RefundRow::as_select());
         let found: Vec<RefundRow> = self.read(query).await?;
         found.into_iter().next().map(Refund::try_from).transpose()
@@ -112,7 +110,7 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Vec<(Refund, Operation)>, StoreError> {
         let query = refunds::table
             .inner_join(operations::table)
-            .filter(refunds::session_id.eq(session.uuid()))
+            .filter(refunds::session_id.eq(Value(session)))
             .filter(refunds::status.eq("refund_requested"))
             .filter(operations::status.eq("requested"))
             .filter(operations::sending.eq("not_sent"))
@@ -127,7 +125,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         let query = idempotency_keys::table
-            .find((scope.merchant.uuid(), scope.key.as_str().to_owned()))
+            .find((Value(scope.merchant), scope.key.as_str().to_owned()))
             .select(KeyRow::as_select());
         let found: Vec<KeyRow> = self.read(query).await?;
         let open = |row: KeyRow| row.open(scope, &self.sealer);
@@ -139,12 +137,12 @@ impl CheckoutRepository for PostgresStore {
         operation: OperationId,
     ) -> Result<Option<IdempotencyScope>, StoreError> {
         let query = idempotency_keys::table
-            .filter(idempotency_keys::operation_id.eq(operation.uuid()))
+            .filter(idempotency_keys::operation_id.eq(Value(operation)))
             .filter(idempotency_keys::answered_at.is_null())
             .select((idempotency_keys::merchant_id, idempotency_keys::key))
             .limit(1);
-        let found: Vec<(Uuid, String)> = self.read(query).await?;
-        let scope = |(merchant, key): (Uuid, String)| scope_of(merchant, &key);
+        let found: Vec<(MerchantId, String)> = self.read(query).await?;
+        let scope = |(merchant, key): (MerchantId, String)| scope_of(merchant, &key);
         found.into_iter().next().map(scope).transpose()
     }
 
@@ -175,11 +173,9 @@ impl CheckoutRepository for PostgresStore {
         filter: &EventFilter,
         page: Page,
     ) -> Result<Vec<StoredEvent>, StoreError> {
-        let found: Vec<(EventRow, String, serde_json::Value)> =
+        let found: Vec<(EventRow, EventSessionColumns)> =
             self.read(events_query(filter, page)).await?;
-        let stored = |(row, reference, metadata): (EventRow, String, _)| {
-            row.stored_event(&reference, metadata)
-        };
+        let stored = |(row, columns): (EventRow, EventSessionColumns)| row.stored_event(&columns);
         found.into_iter().map(stored).collect()
     }
 
@@ -197,7 +193,7 @@ impl CheckoutRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         idempotency::write(&mut batch, &self.sealer, &key)?;
-        batch.commit().await.map_err(commit::commit_error)
+        batch.commit().await.map_err(commit_error)
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
@@ -209,7 +205,7 @@ impl CheckoutRepository for PostgresStore {
     /// waits for the same standbys; when it succeeds, they have received everything that it has
     /// read.
     async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        let (session, id) = (unit.session.id.uuid(), unit.id.uuid());
+        let (session, id) = (unit.session.id, unit.id);
         let pooled = self.pool.get().await?;
         let mut batch: Batch<'_, ()> = Batch::new(&pooled);
         batch.add(sql_query(
@@ -217,13 +213,13 @@ impl CheckoutRepository for PostgresStore {
         ));
         if unit.session.version == 1 {
             let created = sessions::table
-                .find(session)
-                .filter(sessions::unit_id.eq(id));
+                .find(Value(session))
+                .filter(sessions::unit_id.eq(Value(id)));
             batch.add(created.select(sessions::id));
         } else {
             let changed = session_changes::table
-                .find(id)
-                .filter(session_changes::session_id.eq(session));
+                .find(Value(id))
+                .filter(session_changes::session_id.eq(Value(session)));
             batch.add(changed.select(session_changes::session_id));
         }
         match batch.commit_and_count().await {
@@ -235,9 +231,9 @@ impl CheckoutRepository for PostgresStore {
 }
 
 /// The start of a page: a bound on `created_at` alone, which an index can use, and the full key.
-fn start(page: Page) -> Option<(OffsetDateTime, Uuid)> {
+fn start(page: Page) -> Option<(Timestamp, Uuid)> {
     let position: Option<Position> = page.after;
-    position.map(|position| (at(position.created_at), position.id))
+    position.map(|position| (position.created_at, position.id))
 }
 
 /// Adds the order, limit and start of a page to a boxed query of `$table`.
@@ -248,8 +244,12 @@ macro_rules! page_of {
             .limit($page.limit.into());
         if let Some((created_at, id)) = start($page) {
             query = query
-                .filter($table::created_at.le(created_at))
-                .filter($table::created_at.lt(created_at).or($table::id.lt(id)));
+                .filter($table::created_at.le(Value(created_at)))
+                .filter(
+                    $table::created_at
+                        .lt(Value(created_at))
+                        .or($table::id.lt(Value(id))),
+                );
         }
         query
     }};
@@ -267,53 +267,22 @@ type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
     Pg,
 >;
 
-/// The sessions of a status, or all of them, as one range of an index.
-#[derive(Clone, Copy)]
-pub(crate) enum StatusRange {
-    All,
-    InStatus(StatusName),
-    /// `created`, and not past its deadline.
-    Payable,
-    /// `created`, but read as `expired` because its deadline has passed.
-    Overdue,
-}
-
-impl StatusRange {
-    /// The ranges that contain the sessions of this status.
-    pub(crate) fn of(status: Option<StatusName>) -> Vec<Self> {
-        match status {
-            None => vec![Self::All],
-            Some(StatusName::Created) => vec![Self::Payable],
-            Some(StatusName::Expired) => vec![Self::Overdue, Self::InStatus(StatusName::Expired)],
-            Some(name) => vec![Self::InStatus(name)],
-        }
-    }
-}
-
-/// The newest of these sessions, without duplicates.
-pub(crate) fn newest(mut found: Vec<Session>, page: Page) -> Vec<Session> {
-    found.sort_by_key(|session| Reverse((session.created_at, session.id)));
-    found.dedup_by_key(|session| session.id);
-    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    found
-}
-
 fn sessions_query(filter: &SessionFilter, part: StatusRange, page: Page) -> SessionsQuery<'static> {
     let mut query = sessions::table
         .left_join(contacts::table)
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed::<Pg>()
-        .filter(sessions::merchant_id.eq(filter.merchant.uuid()));
-    let now = at(filter.now);
+        .filter(sessions::merchant_id.eq(Value(filter.merchant)));
+    let now = filter.now;
     query = match part {
         StatusRange::All => query,
         StatusRange::InStatus(status) => query.filter(sessions::status.eq(status.name())),
         StatusRange::Payable => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.gt(now)),
+            .filter(sessions::expires_at.gt(Value(now))),
         StatusRange::Overdue => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.le(now)),
+            .filter(sessions::expires_at.le(Value(now))),
     };
     if let Some(reference) = &filter.reference {
         query = query.filter(sessions::reference.eq(reference.as_str().to_owned()));
@@ -324,15 +293,15 @@ fn sessions_query(filter: &SessionFilter, part: StatusRange, page: Page) -> Sess
     if let Some(reference) = &filter.psp_reference {
         let known_as = operations::table
             .filter(operations::psp_reference.eq(reference.as_str().to_owned()))
-            .filter(operations::merchant_id.eq(filter.merchant.uuid()))
+            .filter(operations::merchant_id.eq(Value(filter.merchant)))
             .select(operations::session_id);
         query = query.filter(sessions::id.eq_any(known_as));
     }
     if let Some(after) = filter.created_after {
-        query = query.filter(sessions::created_at.ge(at(after)));
+        query = query.filter(sessions::created_at.ge(Value(after)));
     }
     if let Some(before) = filter.created_before {
-        query = query.filter(sessions::created_at.lt(at(before)));
+        query = query.filter(sessions::created_at.lt(Value(before)));
     }
     page_of!(query, sessions, page)
 }
@@ -352,13 +321,13 @@ fn operations_query(
     let mut query = operations::table
         .select(OperationRow::as_select())
         .into_boxed::<Pg>()
-        .filter(created_at.ge(at(since)))
+        .filter(created_at.ge(Value(since)))
         .order((created_at, id))
         .limit(limit.into());
-    if let Some((at, after)) = after.map(|after| (at(after.created_at), after.id)) {
+    if let Some((at, after)) = after.map(|after| (after.created_at, after.id)) {
         query = query
-            .filter(created_at.ge(at))
-            .filter(created_at.gt(at).or(id.gt(after)));
+            .filter(created_at.ge(Value(at)))
+            .filter(created_at.gt(Value(at)).or(id.gt(Value(after))));
     }
     query
 }
@@ -373,9 +342,9 @@ fn refunds_query(filter: &RefundFilter, page: Page) -> RefundsQuery<'static> {
     let mut query = refunds::table
         .select(RefundRow::as_select())
         .into_boxed::<Pg>()
-        .filter(refunds::merchant_id.eq(filter.merchant.uuid()));
+        .filter(refunds::merchant_id.eq(Value(filter.merchant)));
     if let Some(session) = filter.session {
-        query = query.filter(refunds::session_id.eq(session.uuid()));
+        query = query.filter(refunds::session_id.eq(Value(session)));
     }
     page_of!(query, refunds, page)
 }
@@ -386,8 +355,7 @@ type EventsQuery<'a> = diesel::dsl::IntoBoxed<
         diesel::dsl::InnerJoin<events::table, sessions::table>,
         (
             diesel::dsl::AsSelect<EventRow, Pg>,
-            sessions::reference,
-            sessions::metadata,
+            diesel::dsl::AsSelect<EventSessionColumns, Pg>,
         ),
     >,
     Pg,
@@ -396,15 +364,11 @@ type EventsQuery<'a> = diesel::dsl::IntoBoxed<
 fn events_query(filter: &EventFilter, page: Page) -> EventsQuery<'static> {
     let mut query = events::table
         .inner_join(sessions::table)
-        .select((
-            EventRow::as_select(),
-            sessions::reference,
-            sessions::metadata,
-        ))
+        .select((EventRow::as_select(), EventSessionColumns::as_select()))
         .into_boxed::<Pg>()
-        .filter(events::merchant_id.eq(filter.merchant.uuid()));
+        .filter(events::merchant_id.eq(Value(filter.merchant)));
     if let Some(session) = filter.session {
-        query = query.filter(events::session_id.eq(session.uuid()));
+        query = query.filter(events::session_id.eq(Value(session)));
     }
     if let Some(kind) = filter.kind {
         query = query.filter(events::kind.eq(kind.name()));

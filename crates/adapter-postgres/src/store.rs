@@ -12,14 +12,13 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use oncharge_domain::keyring::Keyring;
 use oncharge_ports::{Entropy, StoreError};
+use oncharge_store_rows::{prepared::Prepared, seal::Sealer};
 
 use crate::{
     address::Address,
     error::Failure,
     migrations,
     pool::Pool,
-    prepared::Prepared,
-    seal::Sealer,
     statistics::{Counters, Statistics},
 };
 

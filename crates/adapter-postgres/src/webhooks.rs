@@ -4,14 +4,10 @@ mod orphaned_deliveries;
 mod record;
 
 use async_trait::async_trait;
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{Timestamptz, Uuid as SqlUuid},
-};
+use diesel::{prelude::*, sql_query};
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{ApiKeyId, EventId, Id, MerchantId},
+    id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{DeliveryAttempt, WebhookEndpoint},
@@ -23,26 +19,25 @@ use oncharge_ports::{
         AttemptRecord, EndpointWrite, OutgoingDelivery, Redelivery, SecretRotation,
     },
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use crate::{
-    batch::{Batch, BatchError, unknown_outcome_error},
-    commit::{Precondition, commit_error_outside_session},
-    idempotency,
-    merchants::merchant_lock,
+use oncharge_store_rows::{
+    Value,
     rows::{
-        at,
         attempt::AttemptRow,
-        audit::AuditRow,
         delivery::DeliveryRow,
         endpoint::{EndpointRow, SecretColumns},
-        event::EventRow,
+        event::{EventRow, EventSessionColumns},
         merchant::ApiKeyRow,
     },
-    schema::{
-        api_keys, audit_log, deliveries, delivery_attempts, events, sessions, webhook_endpoints,
-    },
+    schema::{api_keys, deliveries, delivery_attempts, events, sessions, webhook_endpoints},
+    sql_types::{Id, Instant},
+};
+
+use crate::{
+    audit,
+    batch::{Batch, BatchError, unknown_outcome_error},
+    idempotency,
+    merchants::merchant_lock,
+    precondition::{Precondition, commit_error_outside_session},
     store::PostgresStore,
 };
 
@@ -63,7 +58,7 @@ ON CONFLICT (event_id) DO UPDATE SET endpoint_id = excluded.endpoint_id, url = e
 impl WebhookRepository for PostgresStore {
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
         let query = webhook_endpoints::table
-            .find(merchant.uuid())
+            .find(Value(merchant))
             .select(EndpointRow::as_select());
         let found: Vec<EndpointRow> = self.read(query).await?;
         let open = |row: EndpointRow| row.open(&self.sealer);
@@ -88,13 +83,13 @@ impl WebhookRepository for PostgresStore {
             batch.require(insert, EndpointWrite::Stale);
         } else {
             let before = table
-                .find(endpoint.merchant.uuid())
-                .filter(id.eq(endpoint.id.uuid()))
+                .find(Value(endpoint.merchant))
+                .filter(id.eq(Value(endpoint.id)))
                 .filter(version.eq(i64::from(endpoint.version) - 1));
             let update = diesel::update(before).set(row.settings);
             batch.require(update, EndpointWrite::Stale);
         }
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         match batch.commit().await {
             Ok(()) => Ok(EndpointWrite::Written),
             Err(BatchError::PreconditionFailed(why)) => Ok(why),
@@ -113,18 +108,18 @@ impl WebhookRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         let as_read = table
-            .find(read.merchant.uuid())
+            .find(Value(read.merchant))
             .filter(disabled.is_null())
-            .filter(id.eq(read.id.uuid()))
+            .filter(id.eq(Value(read.id)))
             .filter(version.eq(i64::from(read.version)));
         let changed = (
             version.eq(version + 1),
-            key_id.eq(key.uuid()),
-            failing_since.eq(None::<OffsetDateTime>),
-            updated_at.eq(at(audit.at)),
+            key_id.eq(Value(key)),
+            failing_since.eq(None::<Value<Timestamp>>),
+            updated_at.eq(Value(audit.at)),
         );
         batch.require(diesel::update(as_read).set(changed), ());
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -138,12 +133,12 @@ impl WebhookRepository for PostgresStore {
             idempotency::write(&mut batch, &self.sealer, remembered)?;
         }
         let as_read = table
-            .find(read.merchant.uuid())
-            .filter(id.eq(read.id.uuid()))
+            .find(Value(read.merchant))
+            .filter(id.eq(Value(read.id)))
             .filter(version.eq(i64::from(read.version)));
         let changed = (
             version.eq(version + 1),
-            updated_at.eq(at(audit.at)),
+            updated_at.eq(Value(audit.at)),
             secrets,
         );
         let update = diesel::update(as_read).set(changed);
@@ -151,7 +146,7 @@ impl WebhookRepository for PostgresStore {
             update,
             Precondition::RowExists("the endpoint as it was read"),
         );
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         match batch.commit().await {
             Ok(()) => Ok(true),
             Err(BatchError::PreconditionFailed(Precondition::RowExists(_))) => Ok(false),
@@ -166,11 +161,11 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<bool, StoreError> {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
-        let row = webhook_endpoints::table.find(merchant.uuid());
+        let row = webhook_endpoints::table.find(Value(merchant));
         batch.add(merchant_lock(merchant));
         batch.require(diesel::delete(row), ());
         batch.add(orphaned_deliveries::end(merchant));
-        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        audit::write(&mut batch, audit);
         batch.try_commit().await
     }
 
@@ -185,11 +180,11 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<Vec<ApiKey>, StoreError> {
         use api_keys::{ends_at, id, merchant_id, table};
         let of_endpoint = webhook_endpoints::table
-            .find(merchant.uuid())
+            .find(Value(merchant))
             .select(webhook_endpoints::key_id);
-        let in_grace = ends_at.gt(at(now)).and(id.eq_any(of_endpoint));
+        let in_grace = ends_at.gt(Value(now)).and(id.eq_any(of_endpoint));
         let query = table
-            .filter(merchant_id.eq(merchant.uuid()))
+            .filter(merchant_id.eq(Value(merchant)))
             .filter(ends_at.is_null().or(in_grace))
             .select(ApiKeyRow::as_select());
         let found: Vec<ApiKeyRow> = self.read(query).await?;
@@ -204,23 +199,17 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<Option<StoredEvent>, StoreError> {
         let query = events::table
             .inner_join(sessions::table)
-            .filter(events::id.eq(id.uuid()))
-            .filter(events::merchant_id.eq(merchant.uuid()))
-            .select((
-                EventRow::as_select(),
-                sessions::reference,
-                sessions::metadata,
-            ));
-        let found: Vec<(EventRow, String, serde_json::Value)> = self.read(query).await?;
-        let stored = |(row, reference, metadata): (EventRow, String, _)| {
-            row.stored_event(&reference, metadata)
-        };
+            .filter(events::id.eq(Value(id)))
+            .filter(events::merchant_id.eq(Value(merchant)))
+            .select((EventRow::as_select(), EventSessionColumns::as_select()));
+        let found: Vec<(EventRow, EventSessionColumns)> = self.read(query).await?;
+        let stored = |(row, columns): (EventRow, EventSessionColumns)| row.stored_event(&columns);
         found.into_iter().next().map(stored).transpose()
     }
 
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let query = delivery_attempts::table
-            .filter(delivery_attempts::event_id.eq(event.uuid()))
+            .filter(delivery_attempts::event_id.eq(Value(event)))
             .order(delivery_attempts::number)
             .select(AttemptRow::as_select());
         let found: Vec<AttemptRow> = self.read(query).await?;
@@ -231,23 +220,21 @@ impl WebhookRepository for PostgresStore {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<Uuid> = wanted.iter().copied().map(Id::uuid).collect();
         let of_merchant = webhook_endpoints::merchant_id.eq(deliveries::merchant_id);
         let query = deliveries::table
             .inner_join(events::table.inner_join(sessions::table))
             .left_join(webhook_endpoints::table.on(of_merchant))
-            .filter(deliveries::event_id.eq_any(ids))
+            .filter(deliveries::event_id.eq_any(wanted.iter().copied().map(Value)))
             .select((
                 EventRow::as_select(),
-                sessions::reference,
-                sessions::metadata,
+                EventSessionColumns::as_select(),
                 DeliveryRow::as_select(),
                 Option::<EndpointRow>::as_select(),
             ));
         let found: Vec<OutgoingRows> = self.read(query).await?;
-        let read = |(event, reference, metadata, delivery, endpoint): OutgoingRows| {
+        let read = |(event, columns, delivery, endpoint): OutgoingRows| {
             Ok(OutgoingDelivery {
-                event: event.stored_event(&reference, metadata)?,
+                event: event.stored_event(&columns)?,
                 delivery: delivery.try_into()?,
                 endpoint: endpoint.map(|row| row.open(&self.sealer)).transpose()?,
             })
@@ -266,9 +253,9 @@ impl WebhookRepository for PostgresStore {
         now: Timestamp,
     ) -> Result<Redelivery, StoreError> {
         let write = sql_query(REDELIVER)
-            .bind::<SqlUuid, _>(event.uuid())
-            .bind::<SqlUuid, _>(merchant.uuid())
-            .bind::<Timestamptz, _>(at(now));
+            .bind::<Id, _>(event)
+            .bind::<Id, _>(merchant)
+            .bind::<Instant, _>(now);
         if self.write(write).await? == 1 {
             return Ok(Redelivery::Due);
         }
@@ -279,8 +266,7 @@ impl WebhookRepository for PostgresStore {
 
 type OutgoingRows = (
     EventRow,
-    String,
-    serde_json::Value,
+    EventSessionColumns,
     DeliveryRow,
     Option<EndpointRow>,
 );

@@ -10,17 +10,14 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
-
-use crate::{
-    commit::write_audit,
-    error,
-    key_registry::register_pepper,
+use oncharge_store_rows::{
+    Value,
     prepared::Prepared,
-    rows::{audit::AuditRow, ban::BanRow, id_bytes},
+    rows::{audit::AuditRow, ban::BanRow},
     schema::bans,
-    store::SqliteStore,
-    writer::Priority,
 };
+
+use crate::{audit, error, key_registry::register_pepper, store::SqliteStore, writer::Priority};
 
 #[async_trait]
 impl BlocklistRepository for SqliteStore {
@@ -36,11 +33,11 @@ impl BlocklistRepository for SqliteStore {
         let query = bans::table
             .filter(bans::hash.eq_any(bytes))
             .filter(bans::revoked_at.is_null())
-            .filter(bans::expires_at.gt(now.unix_micros()))
+            .filter(bans::expires_at.gt(Value(now)))
             .select(BanRow::as_select());
         let rows: Vec<BanRow> =
             self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
-        let read: Result<Vec<Ban>, _> = rows.into_iter().map(BanRow::ban).collect();
+        let read: Result<Vec<Ban>, _> = rows.into_iter().map(Ban::try_from).collect();
         let mut found = read?;
         // A hash matches only under the pepper that it was made with.
         found.retain(|ban| hashes.contains(&ban.hash));
@@ -53,15 +50,15 @@ impl BlocklistRepository for SqliteStore {
         pepper: &KeyFingerprint,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let row = BanRow::of(ban);
-        let (pepper, audit) = (pepper.clone(), AuditRow::of(audit));
+        let row = BanRow::from(ban);
+        let (pepper, audit) = (pepper.clone(), AuditRow::from(audit));
         let added = self.write(Priority::Request, move |connection| {
             if !register_pepper(connection, &pepper)? {
                 return Ok(false);
             }
             let insert = row.insert_into(bans::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         added.await.map_err(error::into_store_error)
@@ -78,7 +75,7 @@ impl BlocklistRepository for SqliteStore {
             if !register_pepper(connection, &pepper)? {
                 return Ok(false);
             }
-            let rewrite = diesel::update(bans::table.find(id_bytes(id))).set((
+            let rewrite = diesel::update(bans::table.find(Value(id))).set((
                 bans::pepper_id.eq(hash.pepper.as_str()),
                 bans::hash.eq(hash.hash.as_slice()),
             ));
@@ -96,7 +93,7 @@ impl BlocklistRepository for SqliteStore {
                 .load(connection)
                 .map_err(error::store)
         })?;
-        rows.into_iter().map(BanRow::ban).collect()
+        rows.into_iter().map(Ban::try_from).collect()
     }
 
     async fn revoke(
@@ -105,16 +102,16 @@ impl BlocklistRepository for SqliteStore {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let revoked = self.write(Priority::Request, move |connection| {
             let live_ban = bans::table
-                .find(id_bytes(id))
+                .find(Value(id))
                 .filter(bans::revoked_at.is_null());
-            let update = diesel::update(live_ban).set(bans::revoked_at.eq(at.unix_micros()));
+            let update = diesel::update(live_ban).set(bans::revoked_at.eq(Value(at)));
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         revoked.await.map_err(error::into_store_error)

@@ -7,7 +7,7 @@ use diesel::{
     deserialize::QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary, Text},
+    sql_types::{BigInt, Text},
 };
 use oncharge_domain::{
     id::{Id, Kind, OperationId, UnitId},
@@ -18,10 +18,9 @@ use oncharge_ports::{
     inbox::NotificationStatus,
     maintenance::{DeletedRows, ExpiringRows, TimeRange},
 };
+use oncharge_store_rows::sql_types::{self, Instant};
 
-use uuid::Uuid;
-
-use crate::{error, rows::id_bytes, store::SqliteStore, writer::Priority};
+use crate::{error, store::SqliteStore, writer::Priority};
 
 const SESSION_CHANGES: &str = "DELETE FROM session_changes WHERE unit_id IN ( \
      SELECT unit_id FROM session_changes WHERE unit_id >= ?1 AND unit_id < ?2 \
@@ -66,15 +65,15 @@ const API_KEYS: &str = "DELETE FROM api_keys WHERE rowid IN ( \
 /// The timestamp of a deleted row.
 #[derive(QueryableByName)]
 struct DeletedAt {
-    #[diesel(sql_type = BigInt)]
-    at: i64,
+    #[diesel(sql_type = Instant)]
+    at: Timestamp,
 }
 
 /// The id of a deleted row; it begins with its timestamp.
 #[derive(QueryableByName)]
-struct DeletedId {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
+struct DeletedId<K: Kind> {
+    #[diesel(sql_type = sql_types::Id)]
+    id: Id<K>,
 }
 
 /// Implements [`oncharge_ports::Maintenance::delete_expired`].
@@ -131,19 +130,18 @@ impl Batch {
         }
     }
 
-    fn by_id<K: Kind>(
+    fn by_id<K: Kind + 'static>(
         &self,
         connection: &mut SqliteConnection,
         statement: &str,
         first_at: fn(Timestamp) -> Id<K>,
     ) -> QueryResult<Vec<Timestamp>> {
-        let rows: Vec<DeletedId> = sql_query(statement)
-            .bind::<Binary, _>(id_bytes(first_at(self.range.from)))
-            .bind::<Binary, _>(id_bytes(first_at(self.range.before)))
+        let rows: Vec<DeletedId<K>> = sql_query(statement)
+            .bind::<sql_types::Id, _>(first_at(self.range.from))
+            .bind::<sql_types::Id, _>(first_at(self.range.before))
             .bind::<BigInt, _>(i64::from(self.limit))
             .load(connection)?;
-        let ids = rows.iter().filter_map(|row| Uuid::from_slice(&row.id).ok());
-        Ok(ids.map(|id| Id::<K>::from_uuid(id).made_at()).collect())
+        Ok(rows.iter().map(|row| row.id.made_at()).collect())
     }
 
     fn by_time(
@@ -152,8 +150,8 @@ impl Batch {
         statement: &str,
     ) -> QueryResult<Vec<Timestamp>> {
         let rows: Vec<DeletedAt> = sql_query(statement)
-            .bind::<BigInt, _>(self.range.from.unix_micros())
-            .bind::<BigInt, _>(self.range.before.unix_micros())
+            .bind::<Instant, _>(self.range.from)
+            .bind::<Instant, _>(self.range.before)
             .bind::<BigInt, _>(i64::from(self.limit))
             .load(connection)?;
         Ok(times(&rows))
@@ -165,8 +163,8 @@ impl Batch {
         status: NotificationStatus,
     ) -> QueryResult<Vec<Timestamp>> {
         let rows: Vec<DeletedAt> = sql_query(NOTIFICATIONS)
-            .bind::<BigInt, _>(self.range.from.unix_micros())
-            .bind::<BigInt, _>(self.range.before.unix_micros())
+            .bind::<Instant, _>(self.range.from)
+            .bind::<Instant, _>(self.range.before)
             .bind::<BigInt, _>(i64::from(self.limit))
             .bind::<Text, _>(status.name())
             .load(connection)?;
@@ -175,8 +173,5 @@ impl Batch {
 }
 
 fn times(rows: &[DeletedAt]) -> Vec<Timestamp> {
-    let times = rows.iter();
-    times
-        .filter_map(|row| Timestamp::from_unix_micros(row.at))
-        .collect()
+    rows.iter().map(|row| row.at).collect()
 }

@@ -1,59 +1,80 @@
 //! Commits a unit of work: rows are built outside the transaction, then written in it.
 
 use diesel::prelude::*;
-use oncharge_domain::{operation::Operation, refund::Refund};
+use oncharge_domain::{
+    id::{MerchantId, OperationId, RefundId, SessionId, UnitId},
+    refund::Refund,
+    time::Timestamp,
+};
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
-    unit_of_work::{ChangedOperation, Lease},
+    unit_of_work::{ChangedOperation, Lease, NewOperation},
+};
+use oncharge_store_rows::{
+    Value,
+    rows::{
+        audit::AuditRow,
+        contact::ContactRow,
+        event::EventRow,
+        idempotency_key::KeyWrite,
+        operation::{OpenColumns, OperationRow, OperationState},
+        refund::{RefundRow, RefundState},
+        session::{SessionRow, SessionState},
+    },
+    schema::{contacts, events, operations, refunds, session_changes, sessions},
+    seal::Sealer,
 };
 
 use crate::{
-    error,
-    idempotency::KeyRows,
+    audit, error, idempotency,
     inbox::HandledNotification,
-    prepared::Prepared,
-    rows::{
-        audit::AuditRow,
-        contact::{ContactRow, NewContactRow},
-        event::EventRow,
-        id_bytes,
-        operation::{NewOperationRow, OpenColumns, OperationState},
-        refund::{RefundRow, RefundState},
-        session::{NewSessionRow, SessionState},
-    },
-    schema::{audit_log, contacts, events, operations, refunds, session_changes, sessions},
-    seal::Sealer,
+    prepared::{expect_one, touched},
+    store::SqliteStore,
     webhooks, work,
+    writer::Priority,
 };
 
+/// Writes the unit, all or nothing.
+pub(crate) async fn commit(store: &SqliteStore, unit: &UnitOfWork) -> Result<(), CommitError> {
+    let priority = match unit.lease {
+        Some(_) => Priority::Worker,
+        None => Priority::Request,
+    };
+    let rows = UnitRows::of(unit, store.sealer())?;
+    let write = |connection: &mut SqliteConnection| rows.write(connection);
+    store.write(priority, write).await
+}
+
 /// All rows of a unit, sealed and ready to be written.
-pub(crate) struct UnitRows {
+struct UnitRows {
     lease: Option<Lease>,
     handled: Option<HandledNotification>,
     session: SessionWrite,
     changed_operations: Vec<OperationWrite>,
-    operations: Vec<NewOperationRow>,
+    operations: Vec<(OperationRow, OpenColumns)>,
     refund: Option<RefundRow>,
     changed_refunds: Vec<RefundWrite>,
     events: Vec<EventRow>,
-    key: Option<KeyRows>,
+    key: Option<KeyWrite>,
     audit: Vec<AuditRow>,
 }
 
-enum SessionWrite {
-    Create(Box<NewSessionRow>, Option<NewContactRow>),
-    Change {
-        id: Vec<u8>,
-        merchant_id: Vec<u8>,
-        version: i64,
-        unit_id: Vec<u8>,
-        change: Box<SessionState>,
-    },
+struct SessionWrite {
+    id: SessionId,
+    merchant: MerchantId,
+    version: i64,
+    unit: UnitId,
+    rows: SessionRows,
+}
+
+enum SessionRows {
+    Create(Box<SessionRow>, Option<ContactRow>),
+    Change(Box<SessionState>),
 }
 
 struct OperationWrite {
-    id: Vec<u8>,
-    session_id: Vec<u8>,
+    id: OperationId,
+    session: SessionId,
     change: OperationState,
     next: NextTry,
 }
@@ -61,18 +82,18 @@ struct OperationWrite {
 /// Change of an operation's place in the queue.
 enum NextTry {
     Final,
-    At(i64),
+    At(Timestamp),
     Unchanged,
 }
 
 struct RefundWrite {
-    id: Vec<u8>,
-    session_id: Vec<u8>,
+    id: RefundId,
+    session: SessionId,
     change: RefundState,
 }
 
 impl UnitRows {
-    pub(crate) fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
+    fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
         let operations = unit.operations.iter();
         let changed = unit.changed_operations.iter();
         let refunds = unit.changed_refunds.iter();
@@ -83,17 +104,17 @@ impl UnitRows {
             session: SessionWrite::of(unit, sealer)?,
             changed_operations: changed.map(OperationWrite::of).collect(),
             operations: operations
-                .map(|new| NewOperationRow::of(new, sealer))
+                .map(|new| operation_rows(new, sealer))
                 .collect::<Result<_, _>>()?,
-            refund: unit.refund.as_ref().map(RefundRow::of),
+            refund: unit.refund.as_ref().map(RefundRow::from),
             changed_refunds: refunds.map(RefundWrite::of).collect(),
             events: unit
                 .events
                 .iter()
-                .map(EventRow::of)
+                .map(EventRow::try_from)
                 .collect::<Result<_, _>>()?,
-            key: key.map(|key| KeyRows::of(key, sealer)).transpose()?,
-            audit: unit.audit.iter().map(AuditRow::of).collect(),
+            key: key.map(|key| KeyWrite::seal(key, sealer)).transpose()?,
+            audit: unit.audit.iter().map(AuditRow::from).collect(),
         })
     }
 
@@ -101,7 +122,7 @@ impl UnitRows {
     ///
     /// Operations that end are written before new ones: unique indexes allow only one open
     /// operation of certain kinds per session.
-    pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         if let Some(lease) = self.lease
             && !work::is_held(connection, lease).map_err(error::commit)?
         {
@@ -114,8 +135,9 @@ impl UnitRows {
         for changed in self.changed_operations {
             changed.write(connection)?;
         }
-        for new in self.operations {
-            let insert = new.insert_into(operations::table);
+        for (row, open) in self.operations {
+            let row = (row, open, operations::tries.eq(0));
+            let insert = row.insert_into(operations::table);
             insert.execute(connection).map_err(error::commit)?;
         }
         if let Some(refund) = self.refund {
@@ -131,89 +153,67 @@ impl UnitRows {
             webhooks::enqueue_delivery(connection, event.id()).map_err(error::commit)?;
         }
         if let Some(key) = self.key {
-            key.write(connection)?;
+            idempotency::write(connection, key)?;
         }
-        write_audit(connection, self.audit)
+        audit::write(connection, self.audit)
     }
 }
 
-pub(crate) fn write_audit(
-    connection: &mut SqliteConnection,
-    entries: impl IntoIterator<Item = AuditRow>,
-) -> Result<(), CommitError> {
-    for entry in entries {
-        let insert = entry.insert_into(audit_log::table);
-        insert.execute(connection).map_err(error::commit)?;
-    }
-    Ok(())
-}
-
-/// Expects exactly one touched row; any other number violates this rule.
-pub(crate) fn expect_one(
-    written: QueryResult<usize>,
-    rule: &'static str,
-) -> Result<(), CommitError> {
-    match written.map_err(error::commit)? {
-        1 => Ok(()),
-        _ => Err(error::rule_violation(rule).into()),
-    }
+fn operation_rows(
+    new: &NewOperation,
+    sealer: &Sealer,
+) -> Result<(OperationRow, OpenColumns), StoreError> {
+    let open = OpenColumns::seal(new, sealer)?;
+    Ok((OperationRow::from(&new.operation), open))
 }
 
 impl SessionWrite {
     fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
         let session = &unit.session;
-        if session.version == 1 {
+        let rows = if session.version == 1 {
             let contact = ContactRow::seal(session.id, &session.contact, sealer)?;
-            let contact = contact.map(|row| row.of_merchant(session.merchant));
-            return Ok(Self::Create(Box::new(NewSessionRow::of(unit)?), contact));
-        }
-        Ok(Self::Change {
-            id: id_bytes(session.id),
-            merchant_id: id_bytes(session.merchant),
+            SessionRows::Create(Box::new(session.try_into()?), contact)
+        } else {
+            SessionRows::Change(Box::new(session.try_into()?))
+        };
+        Ok(Self {
+            id: session.id,
+            merchant: session.merchant,
             version: session.version.into(),
-            unit_id: id_bytes(unit.id),
-            change: Box::new(SessionState::of(session)?),
+            unit: unit.id,
+            rows,
         })
     }
 
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
-        match self {
-            Self::Create(row, contact) => {
+        match self.rows {
+            SessionRows::Create(row, contact) => {
+                let row = (*row, sessions::unit_id.eq(Value(self.unit)));
                 let insert = row.insert_into(sessions::table);
                 insert.execute(connection).map_err(error::commit)?;
                 if let Some(contact) = contact {
-                    let insert = contact.insert_into(contacts::table);
+                    let row = (contact, contacts::merchant_id.eq(Value(self.merchant)));
+                    let insert = row.insert_into(contacts::table);
                     insert.execute(connection).map_err(error::commit)?;
                 }
                 Ok(())
             }
-            Self::Change {
-                id,
-                merchant_id,
-                version,
-                unit_id,
-                change,
-            } => {
+            SessionRows::Change(change) => {
                 let read = sessions::table
-                    .find(&id)
-                    .filter(sessions::version.eq(version.saturating_sub(1)));
+                    .find(Value(self.id))
+                    .filter(sessions::version.eq(self.version.saturating_sub(1)));
                 let update = diesel::update(read).set(*change).returning(sessions::id);
-                if Prepared(update)
-                    .touched(connection)
-                    .map_err(error::commit)?
-                    == 0
-                {
+                if touched(connection, update).map_err(error::commit)? == 0 {
                     return Err(CommitError::Conflict);
                 }
-                diesel::insert_into(session_changes::table)
-                    .values((
-                        session_changes::unit_id.eq(unit_id),
-                        session_changes::session_id.eq(id),
-                        session_changes::merchant_id.eq(merchant_id),
-                        session_changes::version.eq(version),
-                    ))
-                    .execute(connection)
-                    .map_err(error::commit)?;
+                let change = (
+                    session_changes::unit_id.eq(Value(self.unit)),
+                    session_changes::session_id.eq(Value(self.id)),
+                    session_changes::merchant_id.eq(Value(self.merchant)),
+                    session_changes::version.eq(self.version),
+                );
+                let insert = change.insert_into(session_changes::table);
+                insert.execute(connection).map_err(error::commit)?;
                 Ok(())
             }
         }
@@ -222,39 +222,39 @@ impl SessionWrite {
 
 impl OperationWrite {
     fn of(changed: &ChangedOperation) -> Self {
-        let operation: &Operation = &changed.operation;
+        let operation = &changed.operation;
         let next = match changed.next_try_at {
             _ if !operation.is_open() => NextTry::Final,
-            Some(at) => NextTry::At(at.unix_micros()),
+            Some(at) => NextTry::At(at),
             None => NextTry::Unchanged,
         };
         Self {
-            id: id_bytes(operation.id),
-            session_id: id_bytes(operation.session),
-            change: OperationState::of(operation),
+            id: operation.id,
+            session: operation.session,
+            change: OperationState::from(operation),
             next,
         }
     }
 
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let row = operations::table
-            .find(self.id)
-            .filter(operations::session_id.eq(self.session_id));
+            .find(Value(self.id))
+            .filter(operations::session_id.eq(Value(self.session)));
         let change = self.change;
         let written = match self.next {
             NextTry::Final => {
                 let done = OpenColumns::default();
                 let update = diesel::update(row).set((change, done));
-                Prepared(update.returning(operations::id)).touched(connection)
+                touched(connection, update.returning(operations::id))
             }
             NextTry::At(at) => {
-                let next = operations::next_try_at.eq(at);
+                let next = operations::next_try_at.eq(Value(at));
                 let update = diesel::update(row).set((change, next));
-                Prepared(update.returning(operations::id)).touched(connection)
+                touched(connection, update.returning(operations::id))
             }
             NextTry::Unchanged => {
                 let update = diesel::update(row).set(change);
-                Prepared(update.returning(operations::id)).touched(connection)
+                touched(connection, update.returning(operations::id))
             }
         };
         expect_one(written, "an operation to update is missing")
@@ -264,18 +264,18 @@ impl OperationWrite {
 impl RefundWrite {
     fn of(refund: &Refund) -> Self {
         Self {
-            id: id_bytes(refund.id),
-            session_id: id_bytes(refund.session),
-            change: RefundState::of(refund),
+            id: refund.id,
+            session: refund.session,
+            change: RefundState::from(refund),
         }
     }
 
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let row = refunds::table
-            .find(self.id)
-            .filter(refunds::session_id.eq(self.session_id));
+            .find(Value(self.id))
+            .filter(refunds::session_id.eq(Value(self.session)));
         let update = diesel::update(row).set(self.change).returning(refunds::id);
-        let written = Prepared(update).touched(connection);
+        let written = touched(connection, update);
         expect_one(written, "a refund to update is missing")
     }
 }

@@ -15,17 +15,19 @@ use oncharge_ports::{
     },
     unit_of_work::LeasedItem,
 };
-
-use crate::{
-    commit::{expect_one, write_audit},
-    error,
-    prepared::Prepared,
+use oncharge_store_rows::{
+    Value,
     rows::{
         audit::AuditRow,
-        id_bytes,
         notification::{NewNotificationRow, NotificationEnd, NotificationRow},
     },
     schema::psp_notifications,
+    sql_types::Instant,
+};
+
+use crate::{
+    audit, error,
+    prepared::{expect_one, touched},
     store::SqliteStore,
     work,
     writer::Priority,
@@ -33,7 +35,7 @@ use crate::{
 
 /// The notification that a unit handles.
 pub(crate) struct HandledNotification {
-    id: Vec<u8>,
+    id: NotificationId,
     end: NotificationEnd,
 }
 
@@ -44,7 +46,7 @@ impl HandledNotification {
         let first = unit.changed_operations.first();
         let operation = first.map(|changed| changed.operation.id);
         unit.handled.map(|id| Self {
-            id: id_bytes(id),
+            id,
             end: NotificationEnd::of(
                 NotificationStatus::Handled,
                 operation,
@@ -56,11 +58,11 @@ impl HandledNotification {
     /// Writes the change inside the unit's transaction.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let waiting = psp_notifications::table
-            .find(self.id)
+            .find(Value(self.id))
             .filter(psp_notifications::status.eq(NotificationStatus::Waiting.name()));
         let update = diesel::update(waiting).set(self.end);
-        let update = Prepared(update.returning(psp_notifications::id));
-        match update.touched(connection).map_err(error::commit)? {
+        let update = update.returning(psp_notifications::id);
+        match touched(connection, update).map_err(error::commit)? {
             0 => Err(CommitError::AlreadyHandled),
             _ => Ok(()),
         }
@@ -98,7 +100,7 @@ impl Inbox for SqliteStore {
     ) -> Result<Option<StoredNotification>, StoreError> {
         let found: Option<NotificationRow> = self.read(|connection| {
             psp_notifications::table
-                .find(id_bytes(id))
+                .find(Value(id))
                 .select(NotificationRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -113,36 +115,36 @@ impl Inbox for SqliteStore {
             return Err(CommitError::LeaseLost);
         };
         let end = NotificationEnd::of(outcome.status, outcome.operation, outcome.session);
-        let audit = outcome.audit.as_ref().map(AuditRow::of);
+        let audit = outcome.audit.as_ref().map(AuditRow::from);
         self.write(Priority::Worker, move |connection| {
             if !work::is_held(connection, lease).map_err(error::commit)? {
                 return Err(CommitError::LeaseLost);
             }
-            let row = psp_notifications::table.find(id_bytes(id));
+            let row = psp_notifications::table.find(Value(id));
             let update = diesel::update(row).set(end);
-            let written = Prepared(update.returning(psp_notifications::id)).touched(connection);
+            let written = touched(connection, update.returning(psp_notifications::id));
             expect_one(written, "a leased notification is missing")?;
-            write_audit(connection, audit)
+            audit::write(connection, audit)
         })
         .await
     }
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let dismissed = self.write(Priority::Request, move |connection| {
             let all = NotificationStatus::ALL.iter();
             let stuck = all
                 .filter(|status| status.is_stuck())
                 .map(|status| status.name());
             let row = psp_notifications::table
-                .find(id_bytes(id))
+                .find(Value(id))
                 .filter(psp_notifications::status.eq_any(stuck));
             let dismissed = NotificationStatus::Dismissed.name();
             let update = diesel::update(row).set(psp_notifications::status.eq(dismissed));
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         dismissed.await.map_err(error::into_store_error)
@@ -162,7 +164,7 @@ impl Inbox for SqliteStore {
             let account = stuck.account.as_ref();
             let dismissed = sql_query(DISMISS_ALL)
                 .bind::<Text, _>(stuck.status.name())
-                .bind::<BigInt, _>(stuck.received_before.unix_micros())
+                .bind::<Instant, _>(stuck.received_before)
                 .bind::<Nullable<Text>, _>(account.map(PspAccount::connector))
                 .bind::<Nullable<Text>, _>(account.map(PspAccount::account))
                 .bind::<BigInt, _>(i64::from(limit))
@@ -173,7 +175,7 @@ impl Inbox for SqliteStore {
                     detail: format!("{dismissed} {}", audit.detail),
                     ..audit
                 };
-                write_audit(connection, [AuditRow::of(&audit)])?;
+                audit::write(connection, [AuditRow::from(&audit)])?;
             }
             Ok(dismissed as u64)
         });

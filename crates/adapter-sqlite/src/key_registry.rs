@@ -7,7 +7,7 @@ use diesel::{
     dsl::sql,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary, Bool, Nullable, Text},
+    sql_types::{BigInt, Binary, Text},
 };
 use oncharge_domain::{
     id::NodeId,
@@ -16,38 +16,26 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, KeyRegistry, StoreError,
-    key_registry::{MasterKeyUse, Node, PepperUse, RegisteredKeys},
+    key_registry::{Node, RegisteredKeys},
+};
+use oncharge_store_rows::{
+    Value,
+    rows::{node::NodeRow, registered_key::RegisteredKeyRow},
+    schema::{keys_in_use, nodes},
+    sql_types::{Id, Instant, Json},
 };
 
 use crate::{
+    clock::{CLOCK, interval},
     error,
-    rows::{RowReader, id_bytes, node::NodeRow},
-    schema::{keys_in_use, nodes},
     store::SqliteStore,
-    work::{CLOCK, micros},
     writer::Priority,
 };
-
-#[derive(QueryableByName)]
-struct RegisteredKeyRow {
-    #[diesel(sql_type = Text)]
-    purpose: String,
-    #[diesel(sql_type = Text)]
-    key_id: String,
-    #[diesel(sql_type = Binary)]
-    digest: Vec<u8>,
-    #[diesel(sql_type = Nullable<BigInt>)]
-    used_until: Option<i64>,
-    #[diesel(sql_type = Bool)]
-    is_idle: bool,
-    #[diesel(sql_type = Bool)]
-    has_live_bans: bool,
-}
 
 #[async_trait]
 impl KeyRegistry for SqliteStore {
     async fn publish_node(&self, node: &Node, lifetime: Duration) -> Result<(), StoreError> {
-        let row = NodeRow::from(node);
+        let row = NodeRow::try_from(node)?;
         let publish = format!(
             "INSERT INTO nodes (id, name, master_keys, pepper_keys, live_until) \
              VALUES (?, ?, ?, ?, {CLOCK} + ?) \
@@ -55,11 +43,14 @@ impl KeyRegistry for SqliteStore {
              master_keys = excluded.master_keys, pepper_keys = excluded.pepper_keys, \
              live_until = excluded.live_until"
         );
-        let publish = row
-            .bind_to(sql_query(publish))
-            .bind::<BigInt, _>(micros(lifetime));
+        let publish = sql_query(publish)
+            .bind::<Id, _>(row.id)
+            .bind::<Text, _>(row.name)
+            .bind::<Json, _>(row.master_keys)
+            .bind::<Json, _>(row.pepper_keys)
+            .bind::<BigInt, _>(interval(lifetime));
         let published = self.write(Priority::Worker, move |connection| {
-            let over = nodes::table.filter(nodes::live_until.lt(sql::<BigInt>(CLOCK)));
+            let over = nodes::table.filter(nodes::live_until.lt(sql::<Instant>(CLOCK)));
             let deleted = diesel::delete(over).execute(connection);
             deleted.map_err(error::commit)?;
             publish.execute(connection).map_err(error::commit)?;
@@ -70,7 +61,7 @@ impl KeyRegistry for SqliteStore {
 
     async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
         let withdrawn = self.write(Priority::Worker, move |connection| {
-            diesel::delete(nodes::table.find(id_bytes(id)))
+            diesel::delete(nodes::table.find(Value(id)))
                 .execute(connection)
                 .map_err(error::commit)
         });
@@ -81,7 +72,7 @@ impl KeyRegistry for SqliteStore {
     async fn live_nodes(&self) -> Result<Vec<Node>, StoreError> {
         let rows: Vec<NodeRow> = self.read(|connection| {
             nodes::table
-                .filter(nodes::live_until.gt(sql::<BigInt>(CLOCK)))
+                .filter(nodes::live_until.gt(sql::<Instant>(CLOCK)))
                 .order((nodes::name, nodes::id))
                 .select(NodeRow::as_select())
                 .load(connection)
@@ -105,7 +96,7 @@ impl KeyRegistry for SqliteStore {
         let register = sql_query(register)
             .bind::<Text, _>(key.id.as_str().to_owned())
             .bind::<Binary, _>(key.digest.to_vec())
-            .bind::<BigInt, _>(micros(lifetime));
+            .bind::<BigInt, _>(interval(lifetime));
         let registered = self.write(Priority::Worker, move |connection| {
             register.execute(connection).map_err(error::commit)
         });
@@ -122,7 +113,7 @@ impl KeyRegistry for SqliteStore {
         );
         let found: Vec<RegisteredKeyRow> = self.read(|connection| {
             sql_query(query)
-                .bind::<BigInt, _>(now.unix_micros())
+                .bind::<Instant, _>(now)
                 .load(connection)
                 .map_err(error::store)
         })?;
@@ -142,7 +133,7 @@ impl KeyRegistry for SqliteStore {
         let retired = self.write(Priority::Worker, move |connection| {
             let key = keys_in_use::table
                 .find(("master", id))
-                .filter(keys_in_use::used_until.eq(used_until.unix_micros()));
+                .filter(keys_in_use::used_until.eq(Value(used_until)));
             diesel::delete(key)
                 .execute(connection)
                 .map_err(error::commit)
@@ -170,28 +161,4 @@ pub(crate) fn register_pepper(
         .bind::<Text, _>(pepper.to_string())
         .execute(connection);
     Ok(registered.map_err(error::commit)? == 1)
-}
-
-impl RegisteredKeyRow {
-    fn add_to(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
-        let reader = RowReader::of("keys_in_use", self.key_id.as_bytes());
-        let key = KeyFingerprint {
-            id: reader.require("key_id", KeyId::parse(&self.key_id))?,
-            digest: reader.hash("digest", &self.digest)?,
-        };
-        if self.purpose == "pepper" {
-            keys.peppers.push(PepperUse {
-                key,
-                has_live_bans: self.has_live_bans,
-            });
-        } else {
-            let used_until = reader.optional_time("used_until", self.used_until)?;
-            keys.master.push(MasterKeyUse {
-                key,
-                used_until: reader.require("used_until", used_until)?,
-                is_idle: self.is_idle,
-            });
-        }
-        Ok(())
-    }
 }

@@ -4,9 +4,14 @@
 //! its own `BEGIN IMMEDIATE` (see [`SqliteStore`]). Reads use a connection of the calling thread
 //! and are never blocked by writes (WAL). Secrets and personal data are sealed before they reach
 //! the database, so the file contains neither.
+//!
+//! Start at `store`. The crate `oncharge-store-rows` has the schema, the rows and their sealing. The
+//! PostgreSQL adapter has the same files, for side-by-side reading.
 
+mod audit;
 mod blocklist;
 mod clean_up;
+mod clock;
 mod commit;
 mod error;
 mod idempotency;
@@ -14,16 +19,13 @@ mod inbox;
 mod key_registry;
 mod maintenance;
 mod merchants;
+mod migrations;
 mod operator_queries;
 mod pool;
 mod prepared;
 mod queries;
 mod reseal;
-mod rows;
-mod schema;
-mod seal;
 mod store;
-mod stuck;
 mod webhooks;
 mod work;
 mod writer;

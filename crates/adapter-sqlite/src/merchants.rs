@@ -1,11 +1,7 @@
 //! Merchants and their API keys; every change is committed with its audit entry.
 
 use async_trait::async_trait;
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Binary},
-};
+use diesel::{prelude::*, sql_query, sql_types::BigInt};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
@@ -19,36 +15,25 @@ use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
     merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
-
-use crate::{
-    commit::write_audit,
-    error,
-    idempotency::KeyRows,
+use oncharge_store_rows::{
+    Value,
     prepared::Prepared,
     rows::{
         audit::AuditRow,
-        id_bytes,
-        merchant::{ApiKeyRow, MerchantRow},
+        idempotency_key::KeyWrite,
+        merchant::{ApiKeyRow, MerchantRow, psp_account},
     },
     schema::{api_keys, merchants},
-    store::SqliteStore,
-    writer::Priority,
+    sql_types::{Id, Instant},
 };
+
+use crate::{audit, error, idempotency, store::SqliteStore, writer::Priority};
 
 /// The keys of merchant `?1` that have not ended at `?2`, newest first, at most `?3`. A union of
 /// two queries, because with `OR` SQLite would read the ended ones as well.
 const KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
      UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
      ORDER BY created_at DESC, id DESC LIMIT ?3 + 0";
-
-fn psp_account(names: &(String, String)) -> Result<PspAccount, StoreError> {
-    let account = PspAccount::new(&names.0, &names.1);
-    account.map_err(|_| StoreError::Corrupt {
-        table: "merchants",
-        column: "account",
-        row: format!("{}/{}", names.0, names.1),
-    })
-}
 
 #[async_trait]
 impl MerchantRepository for SqliteStore {
@@ -59,15 +44,15 @@ impl MerchantRepository for SqliteStore {
         hash: &ApiKeyHash,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
-        let row = MerchantRow::of(merchant)?;
+        let row = MerchantRow::try_from(merchant)?;
         let key = ApiKeyRow::seal(key, hash, self.sealer())?;
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let created = self.write(Priority::Request, move |connection| {
             let insert = row.insert_into(merchants::table);
             insert.execute(connection).map_err(error::commit)?;
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])
+            audit::write(connection, [audit])
         });
         created.await.map_err(error::into_store_error)
     }
@@ -75,12 +60,12 @@ impl MerchantRepository for SqliteStore {
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
         self.read(|connection| {
             merchants::table
-                .find(id_bytes(id))
+                .find(Value(id))
                 .select(MerchantRow::as_select())
                 .get_result(connection)
                 .optional()
                 .map_err(error::store)?
-                .map(MerchantRow::merchant)
+                .map(Merchant::try_from)
                 .transpose()
         })
     }
@@ -97,10 +82,10 @@ impl MerchantRepository for SqliteStore {
                 .select(MerchantRow::as_select())
                 .into_boxed();
             if let Some(after) = after {
-                query = query.filter(merchants::id.gt(id_bytes(after)));
+                query = query.filter(merchants::id.gt(Value(after)));
             }
             let found: Vec<MerchantRow> = query.load(connection).map_err(error::store)?;
-            found.into_iter().map(MerchantRow::merchant).collect()
+            found.into_iter().map(Merchant::try_from).collect()
         })
     }
 
@@ -109,23 +94,27 @@ impl MerchantRepository for SqliteStore {
             let names = (merchants::connector, merchants::account);
             let query = merchants::table.select(names).distinct().order(names);
             let found: Vec<(String, String)> = query.load(connection).map_err(error::store)?;
-            found.iter().map(psp_account).collect()
+            found
+                .iter()
+                .map(|(connector, account)| psp_account(connector, account))
+                .collect()
         })
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
-        let MerchantRow { id, settings, .. } = MerchantRow::of(merchant)?;
+        let settings = MerchantRow::try_from(merchant)?.settings;
+        let id = merchant.id;
         let before = i64::from(merchant.version) - 1;
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let updated = self.write(Priority::Request, move |connection| {
             let row = merchants::table
-                .find(id)
+                .find(Value(id))
                 .filter(merchants::version.eq(before));
             let update = diesel::update(row).set(settings);
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         updated.await.map_err(error::into_store_error)
@@ -137,12 +126,12 @@ impl MerchantRepository for SqliteStore {
         hash: &ApiKeyHash,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let merchant = id_bytes(key.merchant);
+        let merchant = key.merchant;
         let key = ApiKeyRow::seal(key, hash, self.sealer())?;
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let added = self.write(Priority::Request, move |connection| {
             let active: i64 = api_keys::table
-                .filter(api_keys::merchant_id.eq(merchant))
+                .filter(api_keys::merchant_id.eq(Value(merchant)))
                 .filter(api_keys::ends_at.is_null())
                 .count()
                 .get_result(connection)
@@ -152,7 +141,7 @@ impl MerchantRepository for SqliteStore {
             }
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         added.await.map_err(error::into_store_error)
@@ -169,14 +158,14 @@ impl MerchantRepository for SqliteStore {
                 .map_err(error::store)
         })?;
         found
-            .map(|(key, merchant)| Ok((key.open(self.sealer())?, merchant.merchant()?)))
+            .map(|(key, merchant)| Ok((key.open(self.sealer())?, merchant.try_into()?)))
             .transpose()
     }
 
     async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let found: Option<ApiKeyRow> = self.read(|connection| {
             api_keys::table
-                .find(id_bytes(id))
+                .find(Value(id))
                 .select(ApiKeyRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -187,8 +176,8 @@ impl MerchantRepository for SqliteStore {
 
     async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
         let query = sql_query(KEYS)
-            .bind::<Binary, _>(id_bytes(merchant))
-            .bind::<BigInt, _>(now.unix_micros())
+            .bind::<Id, _>(merchant)
+            .bind::<Instant, _>(now)
             .bind::<BigInt, _>(i64::from(MAX_LISTED_KEYS));
         let found: Vec<ApiKeyRow> =
             self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
@@ -202,15 +191,16 @@ impl MerchantRepository for SqliteStore {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let ended = self.write(Priority::Request, move |connection| {
-            let at = at.unix_micros();
-            let later = api_keys::table
-                .find(id_bytes(id))
-                .filter(api_keys::ends_at.is_null().or(api_keys::ends_at.gt(at)));
-            let update = diesel::update(later).set(api_keys::ends_at.eq(at));
+            let later = api_keys::table.find(Value(id)).filter(
+                api_keys::ends_at
+                    .is_null()
+                    .or(api_keys::ends_at.gt(Value(at))),
+            );
+            let update = diesel::update(later).set(api_keys::ends_at.eq(Value(at)));
             update.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])
+            audit::write(connection, [audit])
         });
         ended.await.map_err(error::into_store_error)
     }
@@ -221,12 +211,12 @@ impl MerchantRepository for SqliteStore {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let ended = self.write(Priority::Request, move |connection| {
             let update = diesel::update(live_keys(merchant, at));
-            let update = update.set(api_keys::ends_at.eq(at.unix_micros()));
+            let update = update.set(api_keys::ends_at.eq(Value(at)));
             let ended = update.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(ended as u64)
         });
         ended.await.map_err(error::into_store_error)
@@ -239,11 +229,10 @@ impl MerchantRepository for SqliteStore {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> Result<KeyRemoval, StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let removed = self.write(Priority::Request, move |connection| {
-            let (key, now) = (id_bytes(id), at.unix_micros());
-            let mine = live_keys(merchant, at).filter(api_keys::id.eq(key.clone()));
-            let found: Option<Option<i64>> = mine
+            let mine = live_keys(merchant, at).filter(api_keys::id.eq(Value(id)));
+            let found: Option<Option<Timestamp>> = mine
                 .select(api_keys::ends_at)
                 .get_result(connection)
                 .optional()
@@ -252,19 +241,19 @@ impl MerchantRepository for SqliteStore {
                 return Ok(KeyRemoval::NotFound);
             };
             let another = api_keys::table
-                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
+                .filter(api_keys::merchant_id.eq(Value(merchant)))
                 .filter(api_keys::ends_at.is_null())
-                .filter(api_keys::id.ne(key.clone()));
+                .filter(api_keys::id.ne(Value(id)));
             let has_another: bool = diesel::select(diesel::dsl::exists(another))
                 .get_result(connection)
                 .map_err(error::commit)?;
             if end.is_none() && !has_another {
                 return Ok(KeyRemoval::LastActive);
             }
-            let update = diesel::update(api_keys::table.find(key));
-            let update = update.set(api_keys::ends_at.eq(now));
+            let update = diesel::update(api_keys::table.find(Value(id)));
+            let update = update.set(api_keys::ends_at.eq(Value(at)));
             update.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(KeyRemoval::Ended)
         });
         removed.await.map_err(error::into_store_error)
@@ -273,23 +262,23 @@ impl MerchantRepository for SqliteStore {
     async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError> {
         let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, self.sealer())?;
         let merchant = rotation.key.merchant;
-        let replaced = id_bytes(rotation.replaced);
+        let replaced = rotation.replaced;
         let (now, ends_at) = (rotation.at, rotation.replaced_ends_at);
         let remembered = rotation.remembered.as_ref();
-        let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
+        let remembered = remembered.map(|write| KeyWrite::seal(write, self.sealer()));
         let remembered = remembered.transpose()?;
-        let audit = AuditRow::of(&rotation.audit);
+        let audit = AuditRow::from(&rotation.audit);
         let rotated = self.write(Priority::Request, move |connection| {
             // Concurrent equal requests are serialized here: the later one must find the record,
             // not an ended key.
             if let Some(remembered) = remembered {
-                remembered.write(connection)?;
+                idempotency::write(connection, remembered)?;
             }
             let active = api_keys::table
-                .find(replaced)
-                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
+                .find(Value(replaced))
+                .filter(api_keys::merchant_id.eq(Value(merchant)))
                 .filter(api_keys::ends_at.is_null());
-            let update = diesel::update(active).set(api_keys::ends_at.eq(ends_at.unix_micros()));
+            let update = diesel::update(active).set(api_keys::ends_at.eq(Value(ends_at)));
             let is_active = update.execute(connection).map_err(error::commit)? > 0;
             if !is_active || ends_at > now && !ending_are_few(connection, merchant, now)? {
                 // Rolls the record back.
@@ -297,7 +286,7 @@ impl MerchantRepository for SqliteStore {
             }
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])
+            audit::write(connection, [audit])
         });
         match rotated.await {
             Ok(()) => return Ok(RotationOutcome::Rotated),
@@ -314,12 +303,12 @@ impl MerchantRepository for SqliteStore {
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
         let recorded = self.write(Priority::Worker, move |connection| {
-            let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS).unix_micros();
+            let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS);
             let last = api_keys::last_used_at;
             let stale = api_keys::table
-                .find(id_bytes(id))
-                .filter(last.is_null().or(last.le(before)));
-            let update = diesel::update(stale).set(last.eq(used.unix_micros()));
+                .find(Value(id))
+                .filter(last.is_null().or(last.le(Value(before))));
+            let update = diesel::update(stale).set(last.eq(Value(used)));
             update.execute(connection).map_err(error::commit)?;
             Ok(())
         });
@@ -334,8 +323,8 @@ fn ending_are_few(
     now: Timestamp,
 ) -> Result<bool, CommitError> {
     let ending: i64 = api_keys::table
-        .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
-        .filter(api_keys::ends_at.gt(now.unix_micros()))
+        .filter(api_keys::merchant_id.eq(Value(merchant)))
+        .filter(api_keys::ends_at.gt(Value(now)))
         .count()
         .get_result(connection)
         .map_err(error::commit)?;
@@ -345,10 +334,10 @@ fn ending_are_few(
 /// Selects the merchant's keys that have not ended at this time.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn live_keys(merchant: MerchantId, now: Timestamp) -> _ {
-    let merchant: Vec<u8> = id_bytes(merchant);
-    let now: i64 = now.unix_micros();
+    let merchant: MerchantId = merchant;
+    let now: Timestamp = now;
     let ends_at = api_keys::ends_at;
     api_keys::table
-        .filter(api_keys::merchant_id.eq(merchant))
-        .filter(ends_at.is_null().or(ends_at.gt(now)))
+        .filter(api_keys::merchant_id.eq(Value(merchant)))
+        .filter(ends_at.is_null().or(ends_at.gt(Value(now))))
 }

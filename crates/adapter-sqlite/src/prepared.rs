@@ -1,70 +1,52 @@
-//! Caches prepared statements that Diesel would parse each time.
+//! Runs statements that Diesel would parse each time as prepared ones.
+//!
+//! By `load`: `execute` passes Diesel a reference to the statement, and a reference does not pass
+//! on that the statement may be cached.
 
 use diesel::{
-    QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
-    query_builder::{AstPass, Query, QueryFragment, QueryId},
-    query_dsl::methods::LoadQuery,
-    sql_types::Binary,
-    sqlite::Sqlite,
+    QueryResult, QueryableByName, RunQueryDsl, SqliteConnection, query_dsl::methods::LoadQuery,
 };
+use oncharge_ports::CommitError;
+use oncharge_store_rows::{prepared::Prepared, sql_types::Id};
+use uuid::Uuid;
 
-/// A row of [`Prepared::ids`].
+use crate::error;
+
+/// A row of [`ids`].
 #[derive(QueryableByName)]
 pub(crate) struct IdRow {
-    #[diesel(sql_type = Binary)]
-    id: Vec<u8>,
+    #[diesel(sql_type = Id)]
+    id: Uuid,
 }
 
-/// A statement whose SQL text has few forms, cached as prepared under that text.
-///
-/// Diesel never caches an `UPDATE`, a literal or `sql_query`, because the number of their texts
-/// could be unbounded. Those wrapped here have one text each (or one per list length), and
-/// preparing them again costs more than running them. Use `load`: `execute` passes Diesel a
-/// reference to the statement, and a reference does not pass on that the statement may be cached.
-pub(crate) struct Prepared<Q>(pub(crate) Q);
-
-impl<Q> Prepared<Q> {
-    /// Runs a statement that ends in `RETURNING` a column of bytes; returns the number of touched
-    /// rows.
-    pub(crate) fn touched<'a>(self, connection: &mut SqliteConnection) -> QueryResult<usize>
-    where
-        Self: LoadQuery<'a, SqliteConnection, Vec<u8>>,
-    {
-        let rows: Vec<Vec<u8>> = self.load(connection)?;
-        Ok(rows.len())
-    }
-
-    /// Runs a statement given as text that returns a column of bytes named `id`.
-    pub(crate) fn ids<'a>(self, connection: &mut SqliteConnection) -> QueryResult<Vec<Vec<u8>>>
-    where
-        Self: LoadQuery<'a, SqliteConnection, IdRow>,
-    {
-        let rows: Vec<IdRow> = self.load(connection)?;
-        Ok(rows.into_iter().map(|row| row.id).collect())
-    }
+/// Runs a statement that ends in `RETURNING` a column of ids; returns the number of touched rows.
+pub(crate) fn touched<'a, Q>(connection: &mut SqliteConnection, statement: Q) -> QueryResult<usize>
+where
+    Prepared<Q>: LoadQuery<'a, SqliteConnection, Uuid>,
+{
+    let rows: Vec<Uuid> = Prepared(statement).load(connection)?;
+    Ok(rows.len())
 }
 
-impl<Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Prepared<Q> {
-    fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        self.0.walk_ast(pass)
-    }
+/// Runs a statement given as text that returns a column of ids named `id`.
+pub(crate) fn ids<'a, Q>(connection: &mut SqliteConnection, statement: Q) -> QueryResult<Vec<Uuid>>
+where
+    Prepared<Q>: LoadQuery<'a, SqliteConnection, IdRow>,
+{
+    let rows: Vec<IdRow> = Prepared(statement).load(connection)?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}
 
-    fn is_safe_to_cache_prepared(&self, _: &Sqlite) -> QueryResult<bool> {
-        Ok(true)
+/// Expects exactly one touched row; any other number violates this rule.
+pub(crate) fn expect_one(
+    written: QueryResult<usize>,
+    rule: &'static str,
+) -> Result<(), CommitError> {
+    match written.map_err(error::commit)? {
+        1 => Ok(()),
+        _ => Err(error::rule_violation(rule).into()),
     }
 }
-
-impl<Q> QueryId for Prepared<Q> {
-    type QueryId = ();
-    // No static id: the cache key is the text.
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl<Q: Query> Query for Prepared<Q> {
-    type SqlType = Q::SqlType;
-}
-
-impl<Q, C> RunQueryDsl<C> for Prepared<Q> {}
 
 #[cfg(test)]
 mod tests {
@@ -81,8 +63,10 @@ mod tests {
     use super::*;
 
     diesel::table! {
+        use oncharge_store_rows::sql_types::{BigInt, Id};
+
         t (id) {
-            id -> Binary,
+            id -> Id,
             number -> BigInt,
         }
     }
@@ -91,7 +75,7 @@ mod tests {
     fn an_update_is_prepared_once_and_counts_the_rows_it_touched() {
         let mut connection = SqliteConnection::establish(":memory:").unwrap();
         let setup = "CREATE TABLE t (id BLOB, number INTEGER);
-             INSERT INTO t VALUES (x'01', 1), (x'02', 1)";
+             INSERT INTO t VALUES (zeroblob(16), 1), (randomblob(16), 1)";
         connection.batch_execute(setup).unwrap();
         let kept = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&kept);
@@ -103,9 +87,7 @@ mod tests {
         let mut update = |from: i64, to: i64| {
             let rows = t::table.filter(t::number.eq(from));
             let update = diesel::update(rows).set(t::number.eq(to));
-            Prepared(update.returning(t::id))
-                .touched(&mut connection)
-                .unwrap()
+            touched(&mut connection, update.returning(t::id)).unwrap()
         };
         assert_eq!((update(1, 2), update(1, 2), update(2, 3)), (2, 0, 2));
         assert_eq!(kept.load(Ordering::Relaxed), 1);

@@ -1,32 +1,15 @@
-//! The store: opening it, and its implementation of the checkout repository.
+//! The store on SQLite: its connections and the keys that seal data.
 
 use std::{path::Path, sync::Arc};
 
-use async_trait::async_trait;
 use diesel::SqliteConnection;
-use oncharge_domain::{
-    cursor::Position,
-    id::{OperationId, RefundId, SessionId},
-    keyring::Keyring,
-    operation::Operation,
-    psp::TokenFingerprint,
-    refund::Refund,
-    session::Session,
-    time::Timestamp,
-};
-use oncharge_ports::{
-    CheckoutRepository, Clock, CommitError, Entropy, StoreError, UnitOfWork,
-    psp::PreparedRequest,
-    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
-};
+use oncharge_domain::keyring::Keyring;
+use oncharge_ports::{Clock, CommitError, Entropy, StoreError};
+use oncharge_store_rows::seal::Sealer;
 
 use crate::{
-    commit::UnitRows,
-    idempotency::KeyRows,
-    pool::{self, ReadConnections},
-    queries,
-    seal::Sealer,
+    migrations,
+    pool::ReadConnections,
     writer::{Priority, Writer},
 };
 
@@ -43,6 +26,7 @@ struct Inner {
     read_connections: ReadConnections,
     writer: Writer,
     sealer: Sealer,
+    entropy: Arc<dyn Entropy>,
     clock: Arc<dyn Clock>,
 }
 
@@ -65,11 +49,12 @@ impl SqliteStore {
         // meaning to SQLite.
         let path = std::path::absolute(path.as_ref())
             .map_err(|error| StoreError::Unavailable(error.into()))?;
-        let connection = pool::open_migrated(&path)?;
+        let connection = migrations::open_migrated(&path)?;
         Ok(Self(Arc::new(Inner {
             writer: Writer::start(path.clone(), connection)?,
             read_connections: ReadConnections::new(path),
-            sealer: Sealer::new(keys, entropy),
+            sealer: Sealer::new(keys, Arc::clone(&entropy)),
+            entropy,
             clock,
         })))
     }
@@ -95,6 +80,10 @@ impl SqliteStore {
         &*self.0.clock
     }
 
+    pub(crate) fn entropy(&self) -> &dyn Entropy {
+        &*self.0.entropy
+    }
+
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }
@@ -103,100 +92,6 @@ impl SqliteStore {
 impl std::fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SqliteStore")
-    }
-}
-
-#[async_trait]
-impl CheckoutRepository for SqliteStore {
-    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        self.read(|connection| queries::session(connection, id, self.sealer()))
-    }
-
-    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
-        self.read(|connection| queries::operation(connection, id))
-    }
-
-    async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
-        self.read(|connection| queries::request(connection, id, self.sealer()))
-    }
-
-    async fn has_attempt(
-        &self,
-        session: SessionId,
-        token: TokenFingerprint,
-    ) -> Result<bool, StoreError> {
-        self.read(|connection| queries::has_attempt(connection, session, token))
-    }
-
-    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
-        self.read(|connection| queries::refund(connection, id))
-    }
-
-    async fn unsent_refunds(
-        &self,
-        session: SessionId,
-    ) -> Result<Vec<(Refund, Operation)>, StoreError> {
-        self.read(|connection| queries::unsent_refunds(connection, session))
-    }
-
-    async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
-        self.read(|connection| queries::key(connection, scope, self.sealer()))
-    }
-
-    async fn reserved_key(
-        &self,
-        operation: OperationId,
-    ) -> Result<Option<IdempotencyScope>, StoreError> {
-        self.read(|connection| queries::reserved_key(connection, operation))
-    }
-
-    async fn sessions(
-        &self,
-        filter: &SessionFilter,
-        page: Page,
-    ) -> Result<Vec<Session>, StoreError> {
-        self.read(|connection| queries::sessions(connection, filter, page, self.sealer()))
-    }
-
-    async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError> {
-        self.read(|connection| queries::refunds(connection, filter, page))
-    }
-
-    async fn events(
-        &self,
-        filter: &EventFilter,
-        page: Page,
-    ) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(|connection| queries::events(connection, filter, page))
-    }
-
-    async fn operations(
-        &self,
-        since: Timestamp,
-        after: Option<Position>,
-        limit: u32,
-    ) -> Result<Vec<Operation>, StoreError> {
-        self.read(|connection| queries::operations(connection, since, after, limit))
-    }
-
-    async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError> {
-        let rows = KeyRows::of(&key, self.sealer())?;
-        self.write(Priority::Request, |connection| rows.write(connection))
-            .await
-    }
-
-    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
-        let priority = match unit.lease {
-            Some(_) => Priority::Worker,
-            None => Priority::Request,
-        };
-        let rows = UnitRows::of(&unit, self.sealer())?;
-        self.write(priority, |connection| rows.write(connection))
-            .await
-    }
-
-    async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        self.read(|connection| queries::is_committed(connection, unit))
     }
 }
 

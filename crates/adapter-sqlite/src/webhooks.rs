@@ -1,11 +1,7 @@
 //! Outgoing webhooks: endpoints, deliveries and their attempts.
 
 use async_trait::async_trait;
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Binary},
-};
+use diesel::{prelude::*, sql_query};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, EventId, MerchantId},
@@ -16,16 +12,12 @@ use oncharge_domain::{
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
-    unit_of_work::LeasedItem,
     webhook_repository::{
         AttemptRecord, EndpointWrite, OutgoingDelivery, Redelivery, SecretRotation,
     },
 };
-
-use crate::{
-    commit::write_audit,
-    error,
-    idempotency::KeyRows,
+use oncharge_store_rows::{
+    Value,
     prepared::Prepared,
     rows::{
         attempt::AttemptRow,
@@ -33,13 +25,14 @@ use crate::{
         delivery::DeliveryRow,
         endpoint::{EndpointRow, SecretColumns},
         event::{EventRow, EventSessionColumns},
-        id_bytes,
+        idempotency_key::KeyWrite,
         merchant::ApiKeyRow,
     },
     schema::{deliveries, delivery_attempts, events, sessions, webhook_endpoints},
-    store::SqliteStore,
-    writer::Priority,
+    sql_types::{Id, Instant},
 };
+
+use crate::{audit, error, idempotency, prepared::ids, store::SqliteStore, writer::Priority};
 
 mod orphaned_deliveries;
 mod record;
@@ -70,9 +63,12 @@ const SIGNING_KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND en
      AND id = (SELECT key_id FROM webhook_endpoints WHERE merchant_id = ?1)";
 
 /// Enqueues the delivery of an event that was just inserted, inside the same transaction.
-pub(crate) fn enqueue_delivery(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
-    let insert = sql_query(INSERT_DELIVERY).bind::<Binary, _>(event);
-    Prepared(insert).ids(connection)?;
+pub(crate) fn enqueue_delivery(
+    connection: &mut SqliteConnection,
+    event: EventId,
+) -> QueryResult<()> {
+    let insert = sql_query(INSERT_DELIVERY).bind::<Id, _>(event);
+    ids(connection, insert)?;
     Ok(())
 }
 
@@ -83,8 +79,8 @@ fn has_event(
     event: EventId,
 ) -> QueryResult<bool> {
     let row = events::table
-        .find(id_bytes(event))
-        .filter(events::merchant_id.eq(id_bytes(merchant)));
+        .find(Value(event))
+        .filter(events::merchant_id.eq(Value(merchant)));
     diesel::select(diesel::dsl::exists(row)).get_result(connection)
 }
 
@@ -93,7 +89,7 @@ impl WebhookRepository for SqliteStore {
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.read(|connection| {
             webhook_endpoints::table
-                .find(id_bytes(merchant))
+                .find(Value(merchant))
                 .select(EndpointRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -109,9 +105,10 @@ impl WebhookRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<EndpointWrite, StoreError> {
         use webhook_endpoints::{id, merchant_id, table, version};
-        let (merchant, own_version) = (endpoint.merchant, endpoint.version);
+        let (merchant, own_id) = (endpoint.merchant, endpoint.id);
+        let own_version = endpoint.version;
         let row = EndpointRow::seal(endpoint, self.sealer())?;
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let set = self.write(Priority::Request, move |connection| {
             if orphaned_deliveries::any_exist(connection, merchant).map_err(error::commit)? {
                 return Ok(EndpointWrite::OrphanedDeliveries);
@@ -122,8 +119,8 @@ impl WebhookRepository for SqliteStore {
                 insert.execute(connection)
             } else {
                 let before = table
-                    .find(row.merchant_id)
-                    .filter(id.eq(row.id))
+                    .find(Value(merchant))
+                    .filter(id.eq(Value(own_id)))
                     .filter(version.eq(i64::from(own_version) - 1));
                 let update = diesel::update(before).set(row.settings);
                 update.execute(connection)
@@ -131,7 +128,7 @@ impl WebhookRepository for SqliteStore {
             if written.map_err(error::commit)? == 0 {
                 return Ok(EndpointWrite::Stale);
             }
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(EndpointWrite::Written)
         });
         set.await.map_err(error::into_store_error)
@@ -145,25 +142,25 @@ impl WebhookRepository for SqliteStore {
     ) -> Result<bool, StoreError> {
         use webhook_endpoints::{disabled, failing_since, id, key_id, table, updated_at, version};
         let (merchant, own_id, read_version) = (read.merchant, read.id, i64::from(read.version));
-        let audit_row = AuditRow::of(audit);
-        let (key, now) = (id_bytes(key), audit.at.unix_micros());
+        let audit_row = AuditRow::from(audit);
+        let now = audit.at;
         let changed = self.write(Priority::Request, move |connection| {
             let as_read = table
-                .find(id_bytes(merchant))
+                .find(Value(merchant))
                 .filter(disabled.is_null())
-                .filter(id.eq(id_bytes(own_id)))
+                .filter(id.eq(Value(own_id)))
                 .filter(version.eq(read_version));
             let change = (
                 version.eq(read_version + 1),
-                key_id.eq(key),
-                failing_since.eq(None::<i64>),
-                updated_at.eq(now),
+                key_id.eq(Value(key)),
+                failing_since.eq(None::<Value<Timestamp>>),
+                updated_at.eq(Value(now)),
             );
             let touched = diesel::update(as_read).set(change).execute(connection);
             if touched.map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            write_audit(connection, [audit_row])?;
+            audit::write(connection, [audit_row])?;
             Ok(true)
         });
         changed.await.map_err(error::into_store_error)
@@ -172,31 +169,32 @@ impl WebhookRepository for SqliteStore {
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
         use webhook_endpoints::{id, table, updated_at, version};
         let read = &rotation.read;
-        let (merchant, own_id) = (id_bytes(read.merchant), id_bytes(read.id));
+        let (merchant, own_id) = (read.merchant, read.id);
         let read_version = i64::from(read.version);
-        let secrets = SecretColumns::seal(&merchant, &rotation.secrets, self.sealer())?;
+        let secrets = SecretColumns::seal(merchant, &rotation.secrets, self.sealer())?;
         let remembered = rotation.remembered.as_ref();
-        let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
+        let remembered = remembered.map(|write| KeyWrite::seal(write, self.sealer()));
         let remembered = remembered.transpose()?;
-        let (now, audit) = (
-            rotation.audit.at.unix_micros(),
-            AuditRow::of(&rotation.audit),
-        );
+        let (now, audit) = (rotation.audit.at, AuditRow::from(&rotation.audit));
         let rotated = self.write(Priority::Request, move |connection| {
             if let Some(remembered) = remembered {
-                remembered.write(connection)?;
+                idempotency::write(connection, remembered)?;
             }
             let as_read = table
-                .find(merchant)
-                .filter(id.eq(own_id))
+                .find(Value(merchant))
+                .filter(id.eq(Value(own_id)))
                 .filter(version.eq(read_version));
-            let change = (version.eq(read_version + 1), updated_at.eq(now), secrets);
+            let change = (
+                version.eq(read_version + 1),
+                updated_at.eq(Value(now)),
+                secrets,
+            );
             let touched = diesel::update(as_read).set(change).execute(connection);
             if touched.map_err(error::commit)? == 0 {
                 // Rolls the record back.
                 return Err(CommitError::Conflict);
             }
-            write_audit(connection, [audit])
+            audit::write(connection, [audit])
         });
         match rotated.await {
             Ok(()) => Ok(true),
@@ -210,15 +208,15 @@ impl WebhookRepository for SqliteStore {
         merchant: MerchantId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let audit = AuditRow::of(audit);
+        let audit = AuditRow::from(audit);
         let removed = self.write(Priority::Request, move |connection| {
-            let row = webhook_endpoints::table.find(id_bytes(merchant));
+            let row = webhook_endpoints::table.find(Value(merchant));
             let removed = diesel::delete(row).execute(connection);
             if removed.map_err(error::commit)? == 0 {
                 return Ok(false);
             }
             orphaned_deliveries::end(connection, merchant).map_err(error::commit)?;
-            write_audit(connection, [audit])?;
+            audit::write(connection, [audit])?;
             Ok(true)
         });
         removed.await.map_err(error::into_store_error)
@@ -234,8 +232,8 @@ impl WebhookRepository for SqliteStore {
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StoreError> {
         let query = sql_query(SIGNING_KEYS)
-            .bind::<Binary, _>(id_bytes(merchant))
-            .bind::<BigInt, _>(now.unix_micros());
+            .bind::<Id, _>(merchant)
+            .bind::<Instant, _>(now);
         let rows: Vec<ApiKeyRow> =
             self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
         let keys = rows.into_iter().map(|row| row.open(self.sealer()));
@@ -250,8 +248,8 @@ impl WebhookRepository for SqliteStore {
         let found: Option<(EventRow, EventSessionColumns)> = self.read(|connection| {
             events::table
                 .inner_join(sessions::table)
-                .filter(events::id.eq(id_bytes(id)))
-                .filter(events::merchant_id.eq(id_bytes(merchant)))
+                .filter(events::id.eq(Value(id)))
+                .filter(events::merchant_id.eq(Value(merchant)))
                 .select((EventRow::as_select(), EventSessionColumns::as_select()))
                 .get_result(connection)
                 .optional()
@@ -265,23 +263,22 @@ impl WebhookRepository for SqliteStore {
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let rows: Vec<AttemptRow> = self.read(|connection| {
             delivery_attempts::table
-                .filter(delivery_attempts::event_id.eq(id_bytes(event)))
+                .filter(delivery_attempts::event_id.eq(Value(event)))
                 .order(delivery_attempts::number)
                 .select(AttemptRow::as_select())
                 .load(connection)
                 .map_err(error::store)
         })?;
-        rows.into_iter().map(AttemptRow::attempt).collect()
+        rows.into_iter().map(DeliveryAttempt::try_from).collect()
     }
 
     async fn outgoing(&self, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError> {
-        let ids = events.iter().copied().map(id_bytes);
         let same_merchant = webhook_endpoints::merchant_id.eq(deliveries::merchant_id);
         let query = events::table
             .inner_join(sessions::table)
             .inner_join(deliveries::table)
             .left_join(webhook_endpoints::table.on(same_merchant))
-            .filter(events::id.eq_any(ids))
+            .filter(events::id.eq_any(events.iter().copied().map(Value)))
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),
@@ -298,7 +295,7 @@ impl WebhookRepository for SqliteStore {
             .map(|(event, session, delivery, endpoint)| {
                 Ok(OutgoingDelivery {
                     event: event.stored_event(&session)?,
-                    delivery: delivery.delivery()?,
+                    delivery: delivery.try_into()?,
                     endpoint: endpoint.map(|row| row.open(self.sealer())).transpose()?,
                 })
             })
@@ -306,13 +303,7 @@ impl WebhookRepository for SqliteStore {
     }
 
     async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError> {
-        let event = attempt_record.after.delivery.event;
-        if attempt_record.lease.item != LeasedItem::Delivery(event) {
-            return Err(CommitError::LeaseLost);
-        }
-        let rows = record::AttemptRows::of(event, attempt_record);
-        self.write(Priority::Worker, move |connection| rows.write(connection))
-            .await
+        record::record(self, attempt_record).await
     }
 
     async fn redeliver(
@@ -323,10 +314,10 @@ impl WebhookRepository for SqliteStore {
     ) -> Result<Redelivery, StoreError> {
         let redelivered = self.write(Priority::Request, move |connection| {
             let again = sql_query(REDELIVER)
-                .bind::<BigInt, _>(now.unix_micros())
-                .bind::<Binary, _>(id_bytes(event))
-                .bind::<Binary, _>(id_bytes(merchant));
-            let due = Prepared(again).ids(connection).map_err(error::commit)?;
+                .bind::<Instant, _>(now)
+                .bind::<Id, _>(event)
+                .bind::<Id, _>(merchant);
+            let due = ids(connection, again).map_err(error::commit)?;
             if !due.is_empty() {
                 return Ok(Redelivery::Due);
             }

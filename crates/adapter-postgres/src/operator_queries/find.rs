@@ -3,61 +3,30 @@
 use std::collections::{BTreeSet, HashMap};
 
 use diesel::{pg::Pg, prelude::*};
-use oncharge_domain::{
-    id::{MerchantId, SessionId},
-    session::{Session, StatusName},
-    text::MerchantName,
-};
+use oncharge_domain::{id::MerchantId, session::Session, text::MerchantName};
 use oncharge_ports::{
     StoreError,
-    operator_queries::{FoundSession, SessionIdentifier, SessionSearch},
+    operator_queries::{FoundSession, SessionSearch},
     queries::Page,
+};
+use oncharge_store_rows::{
+    Value,
+    row_reader::RowReader,
+    rows::session::SessionRow,
+    schema::{merchants, operations, sessions},
+    session_ranges::{NameFilter, StatusRange, newest},
 };
 
 use super::snapshot::Snapshot;
-use crate::{
-    queries::{StatusRange, newest},
-    rows::{RowReader, at, session::SessionRow},
-    schema::{merchants, operations, sessions},
-};
-
-/// An identifier of a session in a form that one index can find.
-#[derive(Clone, Copy)]
-enum NameFilter<'a> {
-    Any,
-    Id(SessionId),
-    Reference(&'a str),
-    Order(&'a str),
-    Psp(&'a str),
-}
 
 pub(super) async fn find(
     snapshot: &Snapshot,
     search: &SessionSearch,
     page: Page,
 ) -> Result<Vec<FoundSession>, StoreError> {
-    let names = match &search.identifier {
-        None => vec![NameFilter::Any],
-        Some(SessionIdentifier::Session(id)) => vec![NameFilter::Id(*id)],
-        Some(SessionIdentifier::Text(text)) => vec![
-            NameFilter::Reference(text),
-            NameFilter::Order(text),
-            NameFilter::Psp(text),
-        ],
-    };
-    // An identifier or a merchant is selective by itself; otherwise the newest of each status
-    // together contain the newest of all.
-    let is_by_status = search.identifier.is_none() && search.merchant.is_none();
-    let ranges = match search.status {
-        None if is_by_status => StatusName::ALL
-            .iter()
-            .copied()
-            .map(StatusRange::InStatus)
-            .collect(),
-        status => StatusRange::of(status),
-    };
+    let ranges = StatusRange::of_search(search);
     let mut found: Vec<Session> = Vec::new();
-    for by in names {
+    for by in NameFilter::of_search(search) {
         for range in &ranges {
             let rows: Vec<SessionRow> =
                 snapshot.read(search_page(search, page, by, *range)).await?;
@@ -88,7 +57,7 @@ fn search_page(
         .limit(page.limit.into());
     query = match by {
         NameFilter::Any => query,
-        NameFilter::Id(id) => query.filter(sessions::id.eq(id.uuid())),
+        NameFilter::Id(id) => query.filter(sessions::id.eq(Value(id))),
         NameFilter::Reference(text) => query.filter(sessions::reference.eq(text.to_owned())),
         NameFilter::Order(text) => query.filter(sessions::order_id.eq(text.to_owned())),
         NameFilter::Psp(text) => {
@@ -98,33 +67,35 @@ fn search_page(
             query.filter(sessions::id.eq_any(operations))
         }
     };
-    let now = at(search.now);
+    let now = search.now;
     query = match range {
         StatusRange::All => query,
         StatusRange::InStatus(name) => query.filter(sessions::status.eq(name.name())),
         StatusRange::Payable => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.gt(now)),
+            .filter(sessions::expires_at.gt(Value(now))),
         StatusRange::Overdue => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.le(now)),
+            .filter(sessions::expires_at.le(Value(now))),
     };
     if let Some(merchant) = search.merchant {
-        query = query.filter(sessions::merchant_id.eq(merchant.uuid()));
+        query = query.filter(sessions::merchant_id.eq(Value(merchant)));
     }
     if let Some(after) = search.created_after {
-        query = query.filter(sessions::created_at.ge(at(after)));
+        query = query.filter(sessions::created_at.ge(Value(after)));
     }
     if let Some(before) = search.created_before {
-        query = query.filter(sessions::created_at.lt(at(before)));
+        query = query.filter(sessions::created_at.lt(Value(before)));
     }
     if let Some(after) = page.after {
-        let created_at = at(after.created_at);
-        query = query.filter(sessions::created_at.le(created_at)).filter(
-            sessions::created_at
-                .lt(created_at)
-                .or(sessions::id.lt(after.id)),
-        );
+        let created_at = after.created_at;
+        query = query
+            .filter(sessions::created_at.le(Value(created_at)))
+            .filter(
+                sessions::created_at
+                    .lt(Value(created_at))
+                    .or(sessions::id.lt(Value(after.id))),
+            );
     }
     query
 }
@@ -138,12 +109,9 @@ pub(super) async fn with_merchants(
     let mut names: HashMap<MerchantId, MerchantName> = HashMap::new();
     // One query per id: for a list of ids PostgreSQL may read the whole table.
     for id in ids {
-        let query = merchants::table.find(id.uuid()).select(merchants::name);
+        let query = merchants::table.find(Value(id)).select(merchants::name);
         let found: Vec<String> = snapshot.read(query).await?;
-        let reader = RowReader {
-            table: "merchants",
-            row: id,
-        };
+        let reader = RowReader::of("merchants", id);
         let name = found
             .first()
             .and_then(|name| MerchantName::parse(name).ok());

@@ -2,35 +2,39 @@
 
 use std::collections::HashMap;
 
-use diesel::{pg::Pg, prelude::*};
+use diesel::prelude::*;
 use oncharge_domain::{
-    id::{EventId, NotificationId, OperationId, SessionId},
+    id::{EventId, SessionId},
     refund::Refund,
     time::Timestamp,
     webhook::DeliveryAttempt,
 };
 use oncharge_ports::{
     StoreError,
-    inbox::NotificationStatus,
     operator_queries::{
         ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
         HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
     },
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
-
-use super::{find::with_merchants, snapshot::Snapshot};
-use crate::{
+use oncharge_store_rows::{
+    Value,
+    row_reader::RowReader,
     rows::{
-        RowReader, attempt::AttemptRow, delivery::DeliveryRow, event::EventRow,
-        operation::OperationRow, refund::RefundRow, session::SessionRow,
+        attempt::AttemptRow,
+        delivery::DeliveryRow,
+        event::{EventRow, EventSessionColumns},
+        operation::OperationRow,
+        refund::RefundRow,
+        session::SessionRow,
+        session_history::{HistoryAuditRow, HistoryNotificationRow},
     },
     schema::{
         audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
         refunds, sessions,
     },
 };
+
+use super::{find::with_merchants, snapshot::Snapshot};
 
 /// One more than is shown, to detect that there are more.
 const LIMIT: i64 = MAX_ROWS_PER_KIND as i64 + 1;
@@ -48,7 +52,7 @@ pub(super) async fn session_history(
     id: SessionId,
 ) -> Result<Option<SessionHistory>, StoreError> {
     let query = sessions::table
-        .find(id.uuid())
+        .find(Value(id))
         .select(SessionRow::as_select());
     let found: Vec<SessionRow> = snapshot.read(query).await?;
     let found: Result<Vec<_>, _> = found
@@ -85,7 +89,7 @@ impl HistoryReader<'_> {
 
     async fn contact(&self) -> Result<ContactPresence, StoreError> {
         let query = contacts::table
-            .find(self.session.uuid())
+            .find(Value(self.session))
             .select((contacts::email.is_not_null(), contacts::phone.is_not_null()));
         let found: Vec<(bool, bool)> = self.snapshot.read(query).await?;
         let (email, phone) = found.into_iter().next().unwrap_or_default();
@@ -94,7 +98,7 @@ impl HistoryReader<'_> {
 
     async fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
         let query = operations::table
-            .filter(operations::session_id.eq(self.session.uuid()))
+            .filter(operations::session_id.eq(Value(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
             .select((
@@ -102,17 +106,13 @@ impl HistoryReader<'_> {
                 operations::tries,
                 operations::next_try_at,
             ));
-        let rows: Vec<(OperationRow, i64, Option<OffsetDateTime>)> =
-            self.snapshot.read(query).await?;
-        let reader = RowReader {
-            table: "operations",
-            row: self.session,
-        };
-        let entry = |(row, tries, next): (OperationRow, i64, Option<OffsetDateTime>)| {
+        let rows: Vec<(OperationRow, i64, Option<Timestamp>)> = self.snapshot.read(query).await?;
+        let reader = RowReader::of("operations", self.session);
+        let entry = |(row, tries, next): (OperationRow, i64, Option<Timestamp>)| {
             Ok(HistoryOperation {
                 operation: row.try_into()?,
                 tries: reader.count("tries", tries)?,
-                next_try_at: next.map(Timestamp::new),
+                next_try_at: next,
             })
         };
         self.limit_rows(rows).into_iter().map(entry).collect()
@@ -120,7 +120,7 @@ impl HistoryReader<'_> {
 
     async fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
         let query = refunds::table
-            .filter(refunds::session_id.eq(self.session.uuid()))
+            .filter(refunds::session_id.eq(Value(self.session)))
             .order((refunds::created_at, refunds::id))
             .limit(LIMIT)
             .select(RefundRow::as_select());
@@ -135,13 +135,12 @@ impl HistoryReader<'_> {
         let query = events::table
             .inner_join(sessions::table)
             .left_join(deliveries::table)
-            .filter(events::session_id.eq(self.session.uuid()))
+            .filter(events::session_id.eq(Value(self.session)))
             .order(events::sequence)
             .limit(LIMIT)
             .select((
                 EventRow::as_select(),
-                sessions::reference,
-                sessions::metadata,
+                EventSessionColumns::as_select(),
                 Option::<DeliveryRow>::as_select(),
                 deliveries::next_try_at.nullable(),
             ));
@@ -149,13 +148,13 @@ impl HistoryReader<'_> {
         let rows = self.limit_rows(rows);
         let mut attempts = self.attempts().await?;
         let mut entries = Vec::new();
-        for (event, reference, metadata, delivery, next) in rows {
-            let stored = event.stored_event(&reference, metadata)?;
+        for (event, columns, delivery, next) in rows {
+            let stored = event.stored_event(&columns)?;
             let delivery = match delivery {
                 None => None,
                 Some(row) => Some(HistoryDelivery {
                     delivery: row.try_into()?,
-                    next_try_at: next.map(Timestamp::new),
+                    next_try_at: next,
                     attempts: attempts.remove(&stored.id).unwrap_or_default(),
                 }),
             };
@@ -167,17 +166,17 @@ impl HistoryReader<'_> {
     /// Loads all delivery attempts of the session's events, by event.
     async fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
-            .filter(events::session_id.eq(self.session.uuid()))
+            .filter(events::session_id.eq(Value(self.session)))
             .select(events::id);
         let query = delivery_attempts::table
             .filter(delivery_attempts::event_id.eq_any(session_events))
             .order((delivery_attempts::event_id, delivery_attempts::number))
             .limit(LIMIT)
             .select((delivery_attempts::event_id, AttemptRow::as_select()));
-        let rows: Vec<(Uuid, AttemptRow)> = self.snapshot.read(query).await?;
+        let rows: Vec<(EventId, AttemptRow)> = self.snapshot.read(query).await?;
         let mut found: HashMap<EventId, Vec<DeliveryAttempt>> = HashMap::new();
         for (event, row) in self.limit_rows(rows) {
-            let of_event = found.entry(EventId::from_uuid(event)).or_default();
+            let of_event = found.entry(event).or_default();
             of_event.push(row.try_into()?);
         }
         Ok(found)
@@ -185,11 +184,11 @@ impl HistoryReader<'_> {
 
     async fn notifications(&mut self) -> Result<Vec<HistoryNotification>, StoreError> {
         let query = psp_notifications::table
-            .filter(psp_notifications::session_id.eq(self.session.uuid()))
+            .filter(psp_notifications::session_id.eq(Value(self.session)))
             .order((psp_notifications::received_at, psp_notifications::id))
             .limit(LIMIT)
-            .select(NotificationRow::as_select());
-        let rows: Vec<NotificationRow> = self.snapshot.read(query).await?;
+            .select(HistoryNotificationRow::as_select());
+        let rows: Vec<HistoryNotificationRow> = self.snapshot.read(query).await?;
         self.limit_rows(rows)
             .into_iter()
             .map(HistoryNotification::try_from)
@@ -198,11 +197,11 @@ impl HistoryReader<'_> {
 
     async fn audit(&mut self) -> Result<Vec<HistoryAuditEntry>, StoreError> {
         let query = audit_log::table
-            .filter(audit_log::session_id.eq(self.session.uuid()))
+            .filter(audit_log::session_id.eq(Value(self.session)))
             .order(audit_log::number)
             .limit(LIMIT)
-            .select(EntryRow::as_select());
-        let rows: Vec<EntryRow> = self.snapshot.read(query).await?;
+            .select(HistoryAuditRow::as_select());
+        let rows: Vec<HistoryAuditRow> = self.snapshot.read(query).await?;
         Ok(self
             .limit_rows(rows)
             .into_iter()
@@ -213,62 +212,7 @@ impl HistoryReader<'_> {
 
 type EventColumns = (
     EventRow,
-    String,
-    serde_json::Value,
+    EventSessionColumns,
     Option<DeliveryRow>,
-    Option<OffsetDateTime>,
+    Option<Timestamp>,
 );
-
-/// A notification without its body.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = psp_notifications, check_for_backend(Pg))]
-struct NotificationRow {
-    id: Uuid,
-    connector: String,
-    account: String,
-    event_key: Option<String>,
-    status: String,
-    received_at: OffsetDateTime,
-    tries: i64,
-}
-
-impl TryFrom<NotificationRow> for HistoryNotification {
-    type Error = StoreError;
-
-    fn try_from(row: NotificationRow) -> Result<Self, StoreError> {
-        let id = NotificationId::from_uuid(row.id);
-        let reader = RowReader {
-            table: "psp_notifications",
-            row: id,
-        };
-        Ok(Self {
-            id,
-            account: reader.account(&row.connector, &row.account)?,
-            event_key: row.event_key,
-            status: reader.require("status", NotificationStatus::parse(&row.status))?,
-            received_at: Timestamp::new(row.received_at),
-            tries: reader.count("tries", row.tries)?,
-        })
-    }
-}
-
-/// A row of the audit log.
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = audit_log, check_for_backend(Pg))]
-struct EntryRow {
-    created_at: OffsetDateTime,
-    action: String,
-    operation_id: Option<Uuid>,
-    detail: String,
-}
-
-impl From<EntryRow> for HistoryAuditEntry {
-    fn from(row: EntryRow) -> Self {
-        Self {
-            at: Timestamp::new(row.created_at),
-            action: row.action,
-            operation: row.operation_id.map(OperationId::from_uuid),
-            detail: row.detail,
-        }
-    }
-}

@@ -4,18 +4,12 @@
 //! endpoint that would take over orphaned deliveries is set while they are being ended, and an
 //! endpoint is set only if no orphaned deliveries exist.
 
-use diesel::{
-    QueryableByName,
-    pg::Pg,
-    query_builder::QueryFragment,
-    sql_query,
-    sql_types::{BigInt, Uuid as SqlUuid},
-};
+use diesel::{QueryableByName, pg::Pg, query_builder::QueryFragment, sql_query, sql_types::BigInt};
 use oncharge_domain::id::MerchantId;
 use oncharge_ports::{StoreError, webhook_repository::MAX_ENDED_AT_ONCE};
-use uuid::Uuid;
+use oncharge_store_rows::{prepared::Prepared, sql_types::Id};
 
-use crate::{batch::Batch, merchants::merchant_lock, prepared::Prepared, store::PostgresStore};
+use crate::{batch::Batch, merchants::merchant_lock, store::PostgresStore};
 
 /// At most $2 of a merchant's orphaned deliveries, judged by its present endpoint. Ordered as the
 /// index of open deliveries, so that no plan reads the whole table.
@@ -72,8 +66,8 @@ LIMIT 1";
 
 #[derive(QueryableByName)]
 struct MerchantIdRow {
-    #[diesel(sql_type = SqlUuid)]
-    id: Uuid,
+    #[diesel(sql_type = Id)]
+    id: MerchantId,
 }
 
 /// Touches a row if this merchant, whose lock the caller holds, has no orphaned deliveries.
@@ -92,7 +86,7 @@ fn with_limit(
     limit: u32,
 ) -> impl QueryFragment<Pg> + Send + use<> {
     sql_query(statement)
-        .bind::<SqlUuid, _>(merchant.uuid())
+        .bind::<Id, _>(merchant)
         .bind::<BigInt, _>(i64::from(limit))
 }
 
@@ -117,5 +111,5 @@ pub(super) async fn end_batch(
 
 async fn find(store: &PostgresStore) -> Result<Option<MerchantId>, StoreError> {
     let found: Vec<MerchantIdRow> = store.read(Prepared(sql_query(FIND))).await?;
-    Ok(found.first().map(|row| MerchantId::from_uuid(row.id)))
+    Ok(found.first().map(|row| row.id))
 }

@@ -3,20 +3,27 @@
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Nullable, Text},
 };
-use oncharge_domain::webhook::{DisableReason, EndpointChange};
+use oncharge_domain::{
+    time::Timestamp,
+    webhook::{DisableReason, EndpointChange},
+};
 use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::AttemptRecord};
-use time::OffsetDateTime;
+use oncharge_store_rows::{
+    Value,
+    rows::attempt::AttemptRow,
+    schema::{delivery_attempts, webhook_endpoints},
+    sql_types::{Id, Instant},
+};
 
 use super::orphaned_deliveries;
 use crate::{
+    audit,
     batch::{Batch, BatchError},
-    commit::{Precondition, commit_error_outside_session},
     merchants::merchant_lock,
     pool::PooledConnection,
-    rows::{at, attempt::AttemptRow, audit::AuditRow},
-    schema::{audit_log, delivery_attempts, webhook_endpoints},
+    precondition::{Precondition, commit_error_outside_session},
     store::PostgresStore,
 };
 
@@ -71,13 +78,13 @@ async fn write(
     change_delivery(&mut batch, attempt_record);
     if let Some(attempt) = &attempt_record.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
-        let merchant = delivery_attempts::merchant_id.eq(delivery.merchant.uuid());
+        let merchant = delivery_attempts::merchant_id.eq(Value(delivery.merchant));
         batch.add((row, merchant).insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
         batch.add(orphaned_deliveries::end(delivery.merchant));
         if let Some(entry) = &attempt_record.audit {
-            batch.add(AuditRow::from(entry).insert_into(audit_log::table));
+            audit::write(&mut batch, entry);
         }
     }
     batch.commit().await
@@ -93,20 +100,20 @@ fn change_endpoint(
     let delivery = &attempt_record.after.delivery;
     let disabled_now = |reason: DisableReason| {
         let name = disabled.eq(Some(reason.name()));
-        (name, disabled_at.eq(Some(at(attempt_record.at))))
+        (name, disabled_at.eq(Some(Value(attempt_record.at))))
     };
     let row = table
-        .find(delivery.merchant.uuid())
+        .find(Value(delivery.merchant))
         .filter(url.eq(delivery.url.as_str().to_owned()));
     match change {
         EndpointChange::None => {}
         EndpointChange::Recovered => {
-            let write = diesel::update(row).set(failing_since.eq(None::<OffsetDateTime>));
+            let write = diesel::update(row).set(failing_since.eq(None::<Value<Timestamp>>));
             batch.add(write);
         }
         EndpointChange::Failing => {
             let first = row.filter(failing_since.is_null());
-            batch.add(diesel::update(first).set(failing_since.eq(Some(at(attempt_record.at)))));
+            batch.add(diesel::update(first).set(failing_since.eq(Some(Value(attempt_record.at)))));
         }
         EndpointChange::Disabled(reason @ DisableReason::Gone) => {
             let write = diesel::update(row).set(disabled_now(reason));
@@ -115,7 +122,7 @@ fn change_endpoint(
         // Only if it has been failing since then: not if it was set again or has recovered
         // meanwhile.
         EndpointChange::Disabled(reason @ DisableReason::Failing) => {
-            let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(at)));
+            let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(Value)));
             let write = diesel::update(failing).set(disabled_now(reason));
             batch.require(write, Precondition::RowExists("a failing endpoint"));
         }
@@ -126,12 +133,12 @@ fn change_endpoint(
 fn change_delivery(batch: &mut Batch<'_, Precondition>, attempt_record: &AttemptRecord) {
     let delivery = &attempt_record.after.delivery;
     let write = sql_query(CHANGE_DELIVERY)
-        .bind::<SqlUuid, _>(delivery.event.uuid())
-        .bind::<SqlUuid, _>(attempt_record.lease.token.uuid())
+        .bind::<Id, _>(delivery.event)
+        .bind::<Id, _>(attempt_record.lease.token)
         .bind::<BigInt, _>(i64::from(delivery.attempts))
         .bind::<BigInt, _>(i64::from(delivery.round))
         .bind::<Text, _>(delivery.state.name())
         .bind::<BigInt, _>(i64::from(delivery.failures))
-        .bind::<Nullable<Timestamptz>, _>(attempt_record.after.next_try_at.map(at));
+        .bind::<Nullable<Instant>, _>(attempt_record.after.next_try_at);
     batch.require(write, Precondition::Lease);
 }

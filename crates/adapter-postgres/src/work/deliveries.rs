@@ -5,19 +5,23 @@ use std::time::Duration;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Interval, Timestamptz, Uuid as SqlUuid},
+    sql_types::{Array, BigInt, Interval},
 };
-use oncharge_domain::id::{EventId, Id, MerchantId};
+use oncharge_domain::{
+    id::{EventId, MerchantId},
+    time::Timestamp,
+};
 use oncharge_ports::{
     StoreError,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{ClaimedDelivery, DeliveryClaimFilter},
 };
-use time::OffsetDateTime;
-use uuid::Uuid;
+use oncharge_store_rows::{
+    prepared::Prepared,
+    sql_types::{Id, Instant},
+};
 
-use super::interval;
-use crate::{prepared::Prepared, store::PostgresStore};
+use crate::{clock::interval, store::PostgresStore};
 
 /// Considers the oldest 1000 due deliveries first. If these yield the wanted number, or no more are
 /// due, they are the oldest of all, and the cost of the claim does not depend on the number of
@@ -82,12 +86,12 @@ RETURNING event_id, merchant_id, next_try_at";
 
 #[derive(QueryableByName)]
 struct ClaimedRow {
-    #[diesel(sql_type = SqlUuid)]
-    event_id: Uuid,
-    #[diesel(sql_type = SqlUuid)]
-    merchant_id: Uuid,
-    #[diesel(sql_type = Timestamptz)]
-    next_try_at: OffsetDateTime,
+    #[diesel(sql_type = Id)]
+    event_id: EventId,
+    #[diesel(sql_type = Id)]
+    merchant_id: MerchantId,
+    #[diesel(sql_type = Instant)]
+    next_try_at: Timestamp,
 }
 
 /// Claims due deliveries, oldest first, in one round trip.
@@ -97,21 +101,20 @@ pub(super) async fn claim(
     length: Duration,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let token = store.entropy.lease_token();
-    let busy: Vec<Uuid> = wanted.busy.iter().copied().map(Id::uuid).collect();
     let claim = sql_query(CLAIM)
         .bind::<BigInt, _>(i64::from(wanted.per_merchant))
-        .bind::<Array<SqlUuid>, _>(busy)
+        .bind::<Array<Id>, _>(wanted.busy.clone())
         .bind::<BigInt, _>(i64::from(wanted.limit))
         .bind::<Interval, _>(interval(length)?)
-        .bind::<SqlUuid, _>(token.uuid());
+        .bind::<Id, _>(token);
     let mut claimed: Vec<ClaimedRow> = store.read(Prepared(claim)).await?;
     claimed.sort_by_key(|row| (row.next_try_at, row.event_id));
     let read = |row: &ClaimedRow| {
-        let event = EventId::from_uuid(row.event_id);
+        let event = row.event_id;
         let item = LeasedItem::Delivery(event);
         ClaimedDelivery {
             event,
-            merchant: MerchantId::from_uuid(row.merchant_id),
+            merchant: row.merchant_id,
             lease: Lease { item, token },
         }
     };

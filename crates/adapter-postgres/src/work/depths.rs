@@ -3,20 +3,16 @@
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Nullable, Text, Timestamptz},
+    sql_types::{BigInt, Nullable, Text},
 };
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::{
     StoreError,
     work_queue::{QueueDepth, QueueName},
 };
-use time::OffsetDateTime;
+use oncharge_store_rows::{prepared::Prepared, sql_types::Instant};
 
-use crate::{
-    prepared::Prepared,
-    rows::{at, conversion_error},
-    store::PostgresStore,
-};
+use crate::{error::conversion_error, store::PostgresStore};
 
 const DEPTHS: &str = "
 SELECT 'operations' AS queue, count(*) AS depth, min(created_at) AS oldest
@@ -33,15 +29,15 @@ struct DepthRow {
     queue: String,
     #[diesel(sql_type = BigInt)]
     depth: i64,
-    #[diesel(sql_type = Nullable<Timestamptz>)]
-    oldest: Option<OffsetDateTime>,
+    #[diesel(sql_type = Nullable<Instant>)]
+    oldest: Option<Timestamp>,
 }
 
 pub(super) async fn depths(
     store: &PostgresStore,
     now: Timestamp,
 ) -> Result<Vec<QueueDepth>, StoreError> {
-    let query = sql_query(DEPTHS).bind::<Timestamptz, _>(at(now));
+    let query = sql_query(DEPTHS).bind::<Instant, _>(now);
     let rows: Vec<DepthRow> = store.read(Prepared(query)).await?;
     let of = |queue: &QueueName| {
         let row = rows.iter().find(|row| row.queue == queue.name());
@@ -49,7 +45,7 @@ pub(super) async fn depths(
         Ok(QueueDepth {
             queue: *queue,
             depth: row.depth.try_into().map_err(conversion_error)?,
-            oldest: row.oldest.map(Timestamp::new),
+            oldest: row.oldest,
         })
     };
     QueueName::ALL.iter().map(of).collect()

@@ -6,7 +6,10 @@ use diesel::{
 };
 use oncharge_conformance::keys;
 use oncharge_domain::{audit::AuditAction, merchant::Merchant, session::Session};
-use oncharge_ports::{Inbox, MerchantRepository, WebhookRepository, psp::PreparedRequest};
+use oncharge_ports::{
+    CheckoutRepository, Inbox, MerchantRepository, UnitOfWork, WebhookRepository,
+    psp::PreparedRequest,
+};
 use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 use super::*;

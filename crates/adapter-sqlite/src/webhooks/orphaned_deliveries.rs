@@ -3,20 +3,17 @@
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{BigInt, Nullable, Text},
 };
 use oncharge_domain::id::MerchantId;
 use oncharge_ports::{StoreError, webhook_repository::MAX_ENDED_AT_ONCE};
-
-use crate::{
-    error,
-    prepared::Prepared,
-    rows::{RowReader, id_bytes},
+use oncharge_store_rows::{
+    Value,
     schema::{deliveries, webhook_endpoints},
-    store::SqliteStore,
-    work::CLOCK,
-    writer::Priority,
+    sql_types::Id,
 };
+
+use crate::{clock::CLOCK, error, prepared::ids, store::SqliteStore, writer::Priority};
 
 /// An attempt in progress keeps its lease.
 fn end_statement() -> String {
@@ -54,7 +51,7 @@ impl Orphaned {
     /// Determined by the merchant's present endpoint.
     fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
         let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
-            .find(id_bytes(merchant))
+            .find(Value(merchant))
             .select((webhook_endpoints::url, webhook_endpoints::disabled))
             .get_result(connection)
             .optional()?;
@@ -72,7 +69,7 @@ pub(super) fn any_exist(
     merchant: MerchantId,
 ) -> QueryResult<bool> {
     let open = deliveries::table
-        .filter(deliveries::merchant_id.eq(id_bytes(merchant)))
+        .filter(deliveries::merchant_id.eq(Value(merchant)))
         .filter(deliveries::next_try_at.is_not_null());
     match Orphaned::of(connection, merchant)? {
         Orphaned::Nothing => Ok(false),
@@ -93,7 +90,7 @@ pub(super) fn end(connection: &mut SqliteConnection, merchant: MerchantId) -> Qu
         Orphaned::All => None,
     };
     sql_query(end_statement())
-        .bind::<Binary, _>(id_bytes(merchant))
+        .bind::<Id, _>(merchant)
         .bind::<Nullable<Text>, _>(url)
         .bind::<BigInt, _>(i64::from(MAX_ENDED_AT_ONCE))
         .execute(connection)
@@ -119,13 +116,9 @@ pub(super) async fn end_batch(
 }
 
 fn find(store: &SqliteStore) -> Result<Option<MerchantId>, StoreError> {
-    let found: Vec<Vec<u8>> = store.read(|connection| {
-        Prepared(sql_query(FIND))
-            .ids(connection)
-            .map_err(error::store)
+    let found = store.read(|connection| {
+        let found = ids(connection, sql_query(FIND));
+        found.map_err(error::store)
     })?;
-    let merchant = found.first();
-    merchant
-        .map(|id| RowReader::of("deliveries", id).id("merchant_id", id))
-        .transpose()
+    Ok(found.first().copied().map(MerchantId::from_uuid))
 }

@@ -5,16 +5,31 @@ use std::time::Duration;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary, Nullable, Text},
+    sql_types::{BigInt, Nullable, Text},
 };
-use oncharge_domain::id::UnitId;
+use oncharge_domain::{
+    id::{self as domain, Kind, MerchantId, UnitId},
+    time::Timestamp,
+};
 use oncharge_ports::{
     StoreError,
+    unit_of_work::{Lease, LeasedItem},
     work_queue::{AccountName, ClaimFilter},
 };
+use oncharge_store_rows::{
+    prepared::Prepared,
+    row_reader::RowReader,
+    sql_types::{Id, Instant},
+};
+use uuid::Uuid;
 
-use super::lease::{CLOCK, WorkTable};
-use crate::{error, prepared::Prepared, rows::id_bytes, store::SqliteStore, writer::Priority};
+use super::lease::WorkTable;
+use crate::{
+    clock::{CLOCK, interval},
+    error,
+    store::SqliteStore,
+    writer::Priority,
+};
 
 /// The account of a row, as `AccountName` has it.
 const ACCOUNT: &str = "(connector || '/' || account)";
@@ -22,17 +37,17 @@ const ACCOUNT: &str = "(connector || '/' || account)";
 /// An item that is due and not leased.
 #[derive(QueryableByName)]
 pub(super) struct Due {
-    #[diesel(sql_type = Binary)]
-    pub(super) id: Vec<u8>,
+    #[diesel(sql_type = Id)]
+    pub(super) id: Uuid,
     /// The item's merchant, if the statement selects it.
-    #[diesel(sql_type = Nullable<Binary>)]
-    pub(super) merchant: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Id>)]
+    pub(super) merchant: Option<MerchantId>,
     /// The PSP account, as `AccountName` formats it, if the statement selects it.
     #[diesel(sql_type = Nullable<Text>)]
     pub(super) account: Option<String>,
-    /// The due time, in microseconds.
-    #[diesel(sql_type = BigInt)]
-    pub(super) at: i64,
+    /// The due time.
+    #[diesel(sql_type = Instant)]
+    pub(super) at: Timestamp,
 }
 
 pub(super) struct ClaimedRow {
@@ -48,9 +63,26 @@ struct TriesRow {
     tries: i64,
 }
 
-/// A duration in microseconds, the unit of lease columns.
-pub(crate) fn micros(length: Duration) -> i64 {
-    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+impl ClaimedRow {
+    pub(super) fn id<K: Kind>(&self) -> domain::Id<K> {
+        domain::Id::from_uuid(self.due.id)
+    }
+
+    /// The number of claims, this one included.
+    pub(super) fn tries(&self, work: &WorkTable) -> Result<u32, StoreError> {
+        RowReader::of(work.table, self.due.id).count("tries", self.tries)
+    }
+
+    pub(super) fn account(&self) -> AccountName {
+        AccountName::from_text(self.due.account.clone().unwrap_or_default())
+    }
+
+    pub(super) fn lease(&self, item: LeasedItem) -> Lease {
+        Lease {
+            item,
+            token: self.token,
+        }
+    }
 }
 
 /// Claims the oldest items that are due and match the filter.
@@ -63,7 +95,7 @@ pub(super) async fn claim_oldest(
     let busy: Vec<&str> = wanted.busy.iter().map(AccountName::as_str).collect();
     let busy = serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?;
     let most = i64::from(wanted.limit);
-    let now = store.clock().now().unix_micros();
+    let now = store.clock().now();
     let scan = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
         None => due(connection, work, now, &busy, most),
         Some(found) => still_due(connection, work, now, found),
@@ -74,7 +106,7 @@ pub(super) async fn claim_oldest(
 fn due(
     connection: &mut SqliteConnection,
     work: &WorkTable,
-    now: i64,
+    now: Timestamp,
     busy: &str,
     limit: i64,
 ) -> QueryResult<Vec<Due>> {
@@ -87,7 +119,7 @@ fn due(
          AND {ACCOUNT} NOT IN (SELECT value FROM json_each(?)) \
          ORDER BY {due}, {id} LIMIT ? + 0"
     ))
-    .bind::<BigInt, _>(now)
+    .bind::<Instant, _>(now)
     .bind::<Text, _>(busy)
     .bind::<BigInt, _>(limit);
     Prepared(query).load(connection)
@@ -98,7 +130,7 @@ fn due(
 fn still_due(
     connection: &mut SqliteConnection,
     work: &WorkTable,
-    now: i64,
+    now: Timestamp,
     found: &[Due],
 ) -> QueryResult<Vec<Due>> {
     let WorkTable { table, id, due, .. } = work;
@@ -108,8 +140,8 @@ fn still_due(
             "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account, {due} AS at FROM {table} \
              WHERE {id} = ? AND {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK})"
         ))
-        .bind::<Binary, _>(item.id.as_slice())
-        .bind::<BigInt, _>(now);
+        .bind::<Id, _>(item.id)
+        .bind::<Instant, _>(now);
         let row: Vec<Due> = Prepared(query).load(connection)?;
         still.extend(row);
     }
@@ -131,7 +163,7 @@ where
     if found.is_empty() {
         return Ok(Vec::new());
     }
-    let entropy = store.sealer().entropy();
+    let entropy = store.entropy();
     let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.lease_token())
         .take(found.len())
         .collect();
@@ -139,7 +171,7 @@ where
         let due = scan(connection, Some(found.as_slice())).map_err(error::commit)?;
         let mut claimed = Vec::with_capacity(due.len());
         for (due, token) in due.into_iter().zip(tokens) {
-            let tries = acquire_lease(connection, work, &due.id, token, micros(lease));
+            let tries = acquire_lease(connection, work, due.id, token, interval(lease));
             claimed.push(ClaimedRow {
                 tries: tries.map_err(error::commit)?,
                 due,
@@ -155,7 +187,7 @@ where
 fn acquire_lease(
     connection: &mut SqliteConnection,
     work: &WorkTable,
-    item: &[u8],
+    item: Uuid,
     token: UnitId,
     length: i64,
 ) -> QueryResult<i64> {
@@ -170,8 +202,8 @@ fn acquire_lease(
          WHERE {id} = ? RETURNING {tries} AS tries"
     ))
     .bind::<BigInt, _>(length)
-    .bind::<Binary, _>(id_bytes(token))
-    .bind::<Binary, _>(item);
+    .bind::<Id, _>(token)
+    .bind::<Id, _>(item);
     let row: TriesRow = Prepared(update).get_result(connection)?;
     Ok(row.tries)
 }

@@ -1,19 +1,29 @@
 //! Due deliveries: each merchant's oldest, so that a long backlog delays only its own merchant.
 
+use std::time::Duration;
+
 use diesel::{
     prelude::*,
     sql_query,
     sql_types::{BigInt, Text},
 };
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::{StoreError, work_queue::DeliveryClaimFilter};
+use oncharge_ports::{
+    StoreError,
+    unit_of_work::LeasedItem,
+    work_queue::{ClaimedDelivery, DeliveryClaimFilter},
+};
+use oncharge_store_rows::{prepared::Prepared, row_reader::RowReader, sql_types::Instant};
 
-use super::{claim::Due, lease::CLOCK};
-use crate::prepared::Prepared;
+use super::{
+    claim::{self, ClaimedRow, Due},
+    lease::DELIVERIES,
+};
+use crate::{clock::CLOCK, store::SqliteStore};
 
 /// Parameters of the query for deliveries that a worker can take.
-pub(super) struct DeliveryQuery {
-    now: i64,
+struct DeliveryQuery {
+    now: Timestamp,
     limit: i64,
     per_merchant: i64,
     /// The merchants to skip, as a JSON array of hexadecimal ids.
@@ -21,11 +31,11 @@ pub(super) struct DeliveryQuery {
 }
 
 impl DeliveryQuery {
-    pub(super) fn of(now: Timestamp, wanted: &DeliveryClaimFilter) -> Result<Self, StoreError> {
+    fn of(now: Timestamp, wanted: &DeliveryClaimFilter) -> Result<Self, StoreError> {
         let busy = wanted.busy.iter();
         let busy: Vec<String> = busy.map(|id| id.uuid().simple().to_string()).collect();
         Ok(Self {
-            now: now.unix_micros(),
+            now,
             limit: wanted.limit.into(),
             per_merchant: wanted.per_merchant.into(),
             busy: serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?,
@@ -37,11 +47,7 @@ impl DeliveryQuery {
     /// Skips from merchant to merchant in the index of open deliveries and takes the first few of
     /// each: the cost depends on the number of merchants with open deliveries, not on the number of
     /// deliveries. If nothing is due, one look-up in the index of due deliveries ends the query.
-    pub(super) fn due(
-        &self,
-        connection: &mut SqliteConnection,
-        limit: Option<i64>,
-    ) -> QueryResult<Vec<Due>> {
+    fn due(&self, connection: &mut SqliteConnection, limit: Option<i64>) -> QueryResult<Vec<Due>> {
         let query = sql_query(format!(
             "WITH RECURSIVE merchant (id) AS ( \
                  SELECT min(merchant_id) FROM deliveries WHERE next_try_at IS NOT NULL AND ?1 >= \
@@ -61,7 +67,7 @@ impl DeliveryQuery {
                  ORDER BY own.next_try_at LIMIT ?3 + 0) \
              ORDER BY due.next_try_at, due.event_id LIMIT ?4 + 0"
         ))
-        .bind::<BigInt, _>(self.now)
+        .bind::<Instant, _>(self.now)
         .bind::<Text, _>(&self.busy)
         .bind::<BigInt, _>(self.per_merchant)
         .bind::<BigInt, _>(limit.unwrap_or(self.limit));
@@ -69,7 +75,31 @@ impl DeliveryQuery {
     }
 }
 
+/// Claims due deliveries, oldest first.
+pub(super) async fn claim(
+    store: &SqliteStore,
+    wanted: &DeliveryClaimFilter,
+    lease: Duration,
+) -> Result<Vec<ClaimedDelivery>, StoreError> {
+    let wanted = DeliveryQuery::of(store.clock().now(), wanted)?;
+    let due = move |connection: &mut SqliteConnection, found: Option<&[Due]>| {
+        let most = found.map(|found| i64::try_from(found.len()).unwrap_or(i64::MAX));
+        wanted.due(connection, most)
+    };
+    let claimed = claim::claim(store, &DELIVERIES, due, lease).await?;
+    let read = |claimed: ClaimedRow| {
+        let event = claimed.id();
+        let reader = RowReader::of(DELIVERIES.table, event);
+        Ok(ClaimedDelivery {
+            event,
+            merchant: reader.require("merchant_id", claimed.due.merchant)?,
+            lease: claimed.lease(LeasedItem::Delivery(event)),
+        })
+    };
+    claimed.into_iter().map(read).collect()
+}
+
 /// The deliveries that must precede a first attempt of `own`: earlier ones of the same session.
-pub(crate) const EARLIER_DELIVERY: &str = "SELECT 1 FROM deliveries AS earlier \
+pub(super) const EARLIER_DELIVERY: &str = "SELECT 1 FROM deliveries AS earlier \
      WHERE earlier.session_id = own.session_id AND earlier.sequence < own.sequence \
      AND earlier.attempts = 0 AND earlier.next_try_at IS NOT NULL";

@@ -1,17 +1,12 @@
 //! Leases: the same columns in each work table, timed by the database's clock.
 
-use diesel::{
-    prelude::*,
-    sql_query,
-    sql_types::{BigInt, Binary},
-};
+use diesel::{prelude::*, sql_query, sql_types::BigInt};
+use oncharge_domain::time::Timestamp;
 use oncharge_ports::unit_of_work::{Lease, LeasedItem};
+use oncharge_store_rows::sql_types::{Id, Instant};
+use uuid::Uuid;
 
-use crate::{prepared::Prepared, rows::id_bytes};
-
-/// SQL expression for the database's clock, in microseconds since 1970: the same for all processes
-/// on the file.
-pub(crate) const CLOCK: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
+use crate::{clock::CLOCK, prepared::ids};
 
 /// A table with leases.
 pub(super) struct WorkTable {
@@ -60,12 +55,12 @@ pub(super) static DELIVERIES: WorkTable = WorkTable {
 };
 
 /// The table and the id of an item.
-fn locate(item: LeasedItem) -> (&'static WorkTable, Vec<u8>) {
+fn locate(item: LeasedItem) -> (&'static WorkTable, Uuid) {
     match item {
-        LeasedItem::Operation(id) => (&OPERATIONS, id_bytes(id)),
-        LeasedItem::Session(id) => (&SESSIONS, id_bytes(id)),
-        LeasedItem::Notification(id) => (&NOTIFICATIONS, id_bytes(id)),
-        LeasedItem::Delivery(id) => (&DELIVERIES, id_bytes(id)),
+        LeasedItem::Operation(id) => (&OPERATIONS, id.uuid()),
+        LeasedItem::Session(id) => (&SESSIONS, id.uuid()),
+        LeasedItem::Notification(id) => (&NOTIFICATIONS, id.uuid()),
+        LeasedItem::Delivery(id) => (&DELIVERIES, id.uuid()),
     }
 }
 
@@ -76,9 +71,9 @@ pub(crate) fn is_held(connection: &mut SqliteConnection, lease: Lease) -> QueryR
         "SELECT {id} AS id FROM {table} \
          WHERE {id} = ? AND lease_token = ? AND leased_until > {CLOCK}"
     ))
-    .bind::<Binary, _>(row)
-    .bind::<Binary, _>(id_bytes(lease.token));
-    Ok(!Prepared(held).ids(connection)?.is_empty())
+    .bind::<Id, _>(row)
+    .bind::<Id, _>(lease.token);
+    Ok(!ids(connection, held)?.is_empty())
 }
 
 /// Renews a lease that is held: it ends this many microseconds from now. `false` if it is lost.
@@ -93,16 +88,16 @@ pub(super) fn renew(
          WHERE {id} = ? AND lease_token = ? AND leased_until > {CLOCK} RETURNING {id} AS id"
     ))
     .bind::<BigInt, _>(length)
-    .bind::<Binary, _>(row)
-    .bind::<Binary, _>(id_bytes(lease.token));
-    Ok(!Prepared(renew).ids(connection)?.is_empty())
+    .bind::<Id, _>(row)
+    .bind::<Id, _>(lease.token);
+    Ok(!ids(connection, renew)?.is_empty())
 }
 
 /// Releases an item whose lease is held; if it is in the queue, it is due again at this time.
 pub(super) fn release(
     connection: &mut SqliteConnection,
     lease: Lease,
-    next_try_at: i64,
+    next_try_at: Timestamp,
 ) -> QueryResult<()> {
     let (work, row) = locate(lease.item);
     let WorkTable { table, id, due, .. } = work;
@@ -111,9 +106,9 @@ pub(super) fn release(
          WHERE {id} = ?2 AND lease_token = ?3 AND leased_until > {CLOCK} RETURNING {id} AS id",
         next = work.due_after_release
     ))
-    .bind::<BigInt, _>(next_try_at)
-    .bind::<Binary, _>(row)
-    .bind::<Binary, _>(id_bytes(lease.token));
-    Prepared(release).ids(connection)?;
+    .bind::<Instant, _>(next_try_at)
+    .bind::<Id, _>(row)
+    .bind::<Id, _>(lease.token);
+    ids(connection, release)?;
     Ok(())
 }

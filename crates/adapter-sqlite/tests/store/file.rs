@@ -1,20 +1,17 @@
 //! The database file: permissions, contents, and other processes that use it.
 
-use std::{fs, sync::Arc};
+use std::fs;
 
-use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
+use diesel::connection::SimpleConnection;
 use oncharge_adapter_sqlite::SqliteStore;
-use oncharge_conformance::keys;
-use oncharge_domain::audit::AuditAction;
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, CommitError, Inbox, Maintenance, MerchantRepository,
-    StoreError, WebhookRepository, WorkQueue,
+    WebhookRepository, WorkQueue,
     queries::{EventFilter, Page},
     work_queue::QueueName,
 };
-use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
-use crate::fixture::{EMAIL, Fixture, NOTIFIED, PAY_TOKEN, PHONE, TOKEN, answer, open, path, raw};
+use crate::fixture::{Fixture, answer, open};
 
 /// Checks that everything written is in this store.
 async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
@@ -123,35 +120,6 @@ async fn a_write_waits_for_another_processs_lock() {
     commit.await.unwrap();
 }
 
-#[tokio::test]
-async fn stores_that_are_opened_at_once_migrate_once() {
-    let directory = tempfile::tempdir().unwrap();
-    let opened: Vec<_> = std::thread::scope(|scope| {
-        let open = |seed| {
-            scope.spawn({
-                let directory = &directory;
-                move || open(directory, seed)
-            })
-        };
-        let threads: Vec<_> = (1..=4).map(open).collect();
-        threads
-            .into_iter()
-            .map(|thread| thread.join().unwrap())
-            .collect()
-    });
-    let build = Builder::new(1);
-    let (merchant, audit) = (build.merchant(), build.audit(AuditAction::MerchantCreated));
-    let (key, hash) = build.api_key(&merchant);
-    opened[0]
-        .create(&merchant, &key, &hash, &audit)
-        .await
-        .unwrap();
-    for store in &opened {
-        let found = store.merchant(merchant.id).await.unwrap();
-        assert_eq!(found.as_ref(), Some(&merchant));
-    }
-}
-
 #[cfg(unix)]
 #[tokio::test]
 async fn files_are_readable_by_the_owner_only() {
@@ -165,111 +133,6 @@ async fn files_are_readable_by_the_owner_only() {
         seen += 1;
     }
     assert!(seen >= 2, "only {seen} files exist");
-}
-
-#[tokio::test]
-async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
-    let fixture = Fixture::new().await;
-    // Includes data that a checkpoint moves from the log into the file.
-    let mut tool = fixture.raw();
-    let logged = all_bytes(&fixture);
-    tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        .unwrap();
-    let signing_key = *fixture.api_key.0.signing_key.expose_bytes();
-    let secrets: [&[u8]; 6] = [
-        EMAIL.as_bytes(),
-        PHONE.as_bytes(),
-        TOKEN.as_bytes(),
-        PAY_TOKEN.as_bytes(),
-        NOTIFIED.as_bytes(),
-        &signing_key,
-    ];
-    for bytes in [logged, all_bytes(&fixture)] {
-        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(
-            holds(b"order-42"),
-            "the file does not contain the order number"
-        );
-        for secret in secrets {
-            assert!(!holds(secret), "{}", secret.escape_ascii());
-        }
-    }
-}
-
-fn all_bytes(fixture: &Fixture) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for entry in fs::read_dir(fixture.directory.path()).unwrap() {
-        bytes.extend(fs::read(entry.unwrap().path()).unwrap());
-    }
-    bytes
-}
-
-#[tokio::test]
-async fn a_corrupt_row_is_reported_with_table_column_and_id() {
-    let fixture = Fixture::new().await;
-    let id = fixture.session.id.uuid().simple().to_string();
-    for (change, expected) in [
-        (
-            "UPDATE sessions SET currency = 'XXX'",
-            ("sessions", "currency"),
-        ),
-        (
-            "UPDATE sessions SET currency = 'EUR', progress = '{}', status = 'pending', \
-          attempt_id = zeroblob(16)",
-            ("sessions", "step"),
-        ),
-        (
-            "UPDATE sessions SET status = 'created', attempt_id = NULL; \
-          UPDATE contacts SET phone = email",
-            ("contacts", "phone"),
-        ),
-    ] {
-        fixture.raw().batch_execute(change).unwrap();
-        match fixture.store.session(fixture.session.id).await {
-            Err(StoreError::Corrupt { table, column, row }) => {
-                assert_eq!((table, column), expected, "{change}");
-                assert_eq!(row, id, "{change}");
-            }
-            other => panic!("{change}: {other:?}"),
-        }
-    }
-}
-
-#[test]
-fn a_file_of_a_newer_version_or_another_program_is_rejected() {
-    let directory = tempfile::tempdir().unwrap();
-    drop(open(&directory, 1));
-    sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')")
-        .execute(&mut raw(&directory))
-        .unwrap();
-    let refused = |directory: &tempfile::TempDir| {
-        let entropy = Arc::new(SeededEntropy::new(1));
-        SqliteStore::open(path(directory), keys(), entropy, Arc::new(FakeClock::new())).unwrap_err()
-    };
-    let newer = refused(&directory);
-    assert!(matches!(newer, StoreError::Failed(_)), "{newer:?}");
-
-    let directory = tempfile::tempdir().unwrap();
-    fs::write(
-        path(&directory),
-        "no database at all, but long enough to look like one".repeat(99),
-    )
-    .unwrap();
-    let foreign = refused(&directory);
-    assert!(matches!(foreign, StoreError::Failed(_)), "{foreign:?}");
-
-    let directory = tempfile::tempdir().unwrap();
-    let entropy = Arc::new(SeededEntropy::new(1));
-    let nowhere = SqliteStore::open(
-        directory.path().join("none/x.db"),
-        keys(),
-        entropy,
-        Arc::new(FakeClock::new()),
-    );
-    assert!(
-        matches!(nowhere, Err(StoreError::Unavailable(_))),
-        "{nowhere:?}"
-    );
 }
 
 #[tokio::test]

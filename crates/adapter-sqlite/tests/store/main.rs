@@ -7,7 +7,10 @@
 )]
 
 mod claims;
-mod constraints;
+mod corrupt;
 mod file;
 mod fixture;
+mod migrations;
+mod privacy;
 mod query_plans;
+mod schema;

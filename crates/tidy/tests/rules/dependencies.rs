@@ -1,5 +1,6 @@
 //! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http,
-//! adapter-ops ← server`, `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
+//! adapter-ops ← server`, `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
+//! `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Crate, Workspace};
@@ -13,6 +14,7 @@ struct CrateRule {
 }
 
 const ADAPTER: &[&str] = &["domain", "ports"];
+const STORE: &[&str] = &["domain", "ports", "store-rows"];
 const STORE_TESTS: &[&str] = &["testkit", "conformance"];
 
 /// All crates, from the inside out.
@@ -43,13 +45,18 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed_in_tests: &["testkit"],
     },
     CrateRule {
-        name: "adapter-postgres",
+        name: "store-rows",
         allowed: ADAPTER,
+        allowed_in_tests: &[],
+    },
+    CrateRule {
+        name: "adapter-postgres",
+        allowed: STORE,
         allowed_in_tests: STORE_TESTS,
     },
     CrateRule {
         name: "adapter-sqlite",
-        allowed: ADAPTER,
+        allowed: STORE,
         allowed_in_tests: STORE_TESTS,
     },
     // Its tests call a real simulator over HTTP.

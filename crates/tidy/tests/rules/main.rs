@@ -6,6 +6,7 @@ mod images;
 mod manifests;
 mod migrations;
 mod sources;
+mod stores;
 mod third_party;
 mod translations;
 

@@ -14,6 +14,7 @@ const DATABASES: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulato
 const SQLITE: &[&str] = &["adapter-sqlite", "psp-simulator"];
 // bench: inserts a row, as the reference for acknowledging a notification.
 const SQL_CLIENTS: &[&str] = &[
+    "store-rows",
     "adapter-postgres",
     "adapter-sqlite",
     "psp-simulator",

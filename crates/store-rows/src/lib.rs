@@ -1,0 +1,22 @@
+//! What the two stores share: SQL types, schema, conversions between rows and domain values, and
+//! sealing. No statement: those stay apart, in files of the same names.
+
+#![expect(
+    missing_docs,
+    reason = "tables, rows and columns are named as in the schema, and only the stores use them"
+)]
+
+mod json_text;
+mod value_types;
+
+pub mod prepared;
+pub mod row_reader;
+pub mod rows;
+pub mod schema;
+pub mod seal;
+pub mod sealed_columns;
+pub mod session_ranges;
+pub mod sql_types;
+
+pub use json_text::JsonText;
+pub use value_types::Value;

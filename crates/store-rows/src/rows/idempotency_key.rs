@@ -1,0 +1,196 @@
+//! Rows of idempotency records; the stored response body is sealed.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    id::{MerchantId, OperationId},
+    idempotency::{IDEMPOTENCY_RETENTION_SECONDS, IdempotencyKey, RequestFingerprint},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    StoreError, StoredResponse,
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
+};
+
+use crate::{
+    Value,
+    row_reader::RowReader,
+    schema::idempotency_keys,
+    seal::{BODY, SealedColumns, Sealer},
+};
+
+/// A record when its key is taken: reserved for an operation, or answered at once.
+#[derive(Insertable, AsChangeset)]
+#[diesel(table_name = idempotency_keys)]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct NewKeyRow {
+    pub merchant_id: Value<MerchantId>,
+    pub key: String,
+    fingerprint: Vec<u8>,
+    operation_id: Option<Value<OperationId>>,
+    created_at: Value<Timestamp>,
+    #[diesel(embed)]
+    answer: AnswerColumns,
+}
+
+/// The stored response; either all columns or none are set.
+#[derive(Queryable, Selectable, Insertable, AsChangeset, Default)]
+#[diesel(table_name = idempotency_keys)]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub struct AnswerColumns {
+    answered_at: Option<Value<Timestamp>>,
+    status: Option<i64>,
+    content_type: Option<String>,
+    body: Option<Vec<u8>>,
+    body_key_id: Option<String>,
+}
+
+/// A change of a record, sealed and ready to be written.
+pub enum KeyWrite {
+    /// Takes the key, unless it has a record that is not answered, was answered after this time, or
+    /// whose operation is open.
+    Take(Box<NewKeyRow>, Timestamp),
+    Complete(IdempotencyScope, AnswerColumns),
+    Release(IdempotencyScope),
+}
+
+impl KeyWrite {
+    pub fn seal(write: &IdempotencyWrite, sealer: &Sealer) -> Result<Self, StoreError> {
+        Ok(match write {
+            IdempotencyWrite::Reserve {
+                scope,
+                fingerprint,
+                operation,
+                at,
+            } => {
+                let (operation, answer) = (Some(*operation), AnswerColumns::default());
+                let row = NewKeyRow::new(scope, *fingerprint, operation, answer, *at);
+                Self::take(row, *at)
+            }
+            IdempotencyWrite::ReserveAndComplete {
+                scope,
+                fingerprint,
+                answer,
+                at,
+            } => {
+                let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+                let row = NewKeyRow::new(scope, *fingerprint, None, answer, *at);
+                Self::take(row, *at)
+            }
+            IdempotencyWrite::Complete { scope, answer, at } => {
+                let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+                Self::Complete(scope.clone(), answer)
+            }
+            IdempotencyWrite::Release { scope } => Self::Release(scope.clone()),
+        })
+    }
+
+    fn take(row: NewKeyRow, now: Timestamp) -> Self {
+        let forgotten = now.plus_seconds(-IDEMPOTENCY_RETENTION_SECONDS);
+        Self::Take(Box::new(row), forgotten)
+    }
+}
+
+/// The columns that are read of a record.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = idempotency_keys)]
+pub struct KeyRow {
+    fingerprint: Vec<u8>,
+    operation_id: Option<OperationId>,
+    #[diesel(embed)]
+    answer: AnswerColumns,
+}
+
+/// The row identity that a sealed body is bound to: the merchant's id and the key's text.
+fn row_bytes(scope: &IdempotencyScope) -> Vec<u8> {
+    let merchant = scope.merchant.uuid();
+    [merchant.as_bytes(), scope.key.as_str().as_bytes()].concat()
+}
+
+impl NewKeyRow {
+    fn new(
+        scope: &IdempotencyScope,
+        fingerprint: RequestFingerprint,
+        operation: Option<OperationId>,
+        answer: AnswerColumns,
+        created_at: Timestamp,
+    ) -> Self {
+        Self {
+            merchant_id: Value(scope.merchant),
+            key: scope.key.as_str().to_owned(),
+            fingerprint: fingerprint.bytes().to_vec(),
+            operation_id: operation.map(Value),
+            created_at: Value(created_at),
+            answer,
+        }
+    }
+}
+
+impl AnswerColumns {
+    /// Seals a response that was given at this time.
+    fn seal(
+        scope: &IdempotencyScope,
+        answer: &StoredResponse,
+        answered_at: Timestamp,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
+        let row = row_bytes(scope);
+        let columns = sealer.seal(BODY, &row, &answer.body)?;
+        Ok(Self {
+            answered_at: Some(Value(answered_at)),
+            status: Some(answer.status.into()),
+            content_type: Some(answer.content_type.clone()),
+            body: Some(columns.bytes),
+            body_key_id: Some(columns.key_id),
+        })
+    }
+}
+
+impl KeyRow {
+    pub fn open(
+        self,
+        scope: &IdempotencyScope,
+        sealer: &Sealer,
+    ) -> Result<IdempotencyRecord, StoreError> {
+        let row = format!("{} {}", scope.merchant, scope.key.as_str());
+        let reader = RowReader::of("idempotency_keys", row.as_str());
+        let fingerprint = reader.parse("fingerprint", self.fingerprint.try_into())?;
+        let fingerprint = RequestFingerprint::from_bytes(fingerprint);
+        let operation = self.operation_id;
+        let columns = self.answer;
+        let Some(answered_at) = columns.answered_at.map(Value::get) else {
+            return Ok(IdempotencyRecord {
+                fingerprint,
+                operation,
+                answer: None,
+                answered_at: None,
+            });
+        };
+        let body = SealedColumns {
+            bytes: reader.require("body", columns.body)?,
+            key_id: reader.require("body_key_id", columns.body_key_id)?,
+        };
+        let status = columns.status.and_then(|status| status.try_into().ok());
+        let answer = StoredResponse {
+            status: reader.require("status", status)?,
+            content_type: reader.require("content_type", columns.content_type)?,
+            body: sealer.open(BODY, &row_bytes(scope), body)?.to_vec(),
+        };
+        Ok(IdempotencyRecord {
+            fingerprint,
+            operation,
+            answer: Some(answer),
+            answered_at: Some(answered_at),
+        })
+    }
+}
+
+/// Parses the scope from a row's key columns.
+pub fn scope_of(merchant: MerchantId, key: &str) -> Result<IdempotencyScope, StoreError> {
+    let reader = RowReader::of("idempotency_keys", merchant);
+    // Parsing strips one pair of quotes: the added pair keeps the text unchanged.
+    let key = IdempotencyKey::parse(&format!("\"{key}\""));
+    Ok(IdempotencyScope {
+        merchant,
+        key: reader.require("key", key)?,
+    })
+}

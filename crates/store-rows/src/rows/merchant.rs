@@ -1,0 +1,195 @@
+//! Rows of merchants and their API keys; signing keys are sealed.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    id::{ApiKeyId, MerchantId},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
+    psp::PspAccount,
+    signing::SigningKey,
+    text::MerchantName,
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+
+use crate::{
+    JsonText, Value,
+    row_reader::RowReader,
+    schema::{api_keys, merchants},
+    seal::{SIGNING_KEY, SealedColumns, Sealer},
+};
+
+/// A merchant; updates write its settings, never its id or creation time.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = merchants)]
+pub struct MerchantRow {
+    id: Value<MerchantId>,
+    #[diesel(embed)]
+    pub settings: SettingsColumns,
+    created_at: Value<Timestamp>,
+}
+
+/// The columns of a merchant that can change.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants)]
+pub struct SettingsColumns {
+    version: i64,
+    name: String,
+    connector: String,
+    account: String,
+    automatic_capture: bool,
+    capture_delay_seconds: i64,
+    origins: JsonText,
+    require_idempotency_key: bool,
+    #[diesel(embed)]
+    branding: LookColumns,
+    #[diesel(embed)]
+    access: AccessColumns,
+}
+
+/// Whether a merchant may take new payments. Clearing it is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct AccessColumns {
+    disabled_at: Option<Value<Timestamp>>,
+}
+
+/// A merchant's branding. Clearing a value is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
+pub struct LookColumns {
+    accent: Option<String>,
+    accent_dark: Option<String>,
+    logo: Option<Vec<u8>>,
+}
+
+#[derive(Queryable, QueryableByName, Selectable, Insertable)]
+#[diesel(table_name = api_keys, treat_none_as_default_value = false)]
+pub struct ApiKeyRow {
+    id: Value<ApiKeyId>,
+    merchant_id: Value<MerchantId>,
+    key_hash: Vec<u8>,
+    signing_key: Vec<u8>,
+    signing_key_key_id: String,
+    key_hint: String,
+    created_at: Value<Timestamp>,
+    last_used_at: Option<Value<Timestamp>>,
+    ends_at: Option<Value<Timestamp>>,
+}
+
+impl TryFrom<&Merchant> for MerchantRow {
+    type Error = StoreError;
+
+    fn try_from(merchant: &Merchant) -> Result<Self, StoreError> {
+        Ok(Self {
+            id: Value(merchant.id),
+            settings: SettingsColumns {
+                version: merchant.version.into(),
+                name: merchant.name.as_str().to_owned(),
+                connector: merchant.account.connector().to_owned(),
+                account: merchant.account.account().to_owned(),
+                automatic_capture: merchant.automatic_capture,
+                capture_delay_seconds: merchant.capture_delay_seconds.into(),
+                origins: JsonText::of(&merchant.origins)?,
+                require_idempotency_key: merchant.require_idempotency_key,
+                branding: LookColumns::of(&merchant.branding),
+                access: AccessColumns {
+                    disabled_at: merchant.disabled_at.map(Value),
+                },
+            },
+            created_at: Value(merchant.created_at),
+        })
+    }
+}
+
+impl TryFrom<MerchantRow> for Merchant {
+    type Error = StoreError;
+
+    fn try_from(row: MerchantRow) -> Result<Self, StoreError> {
+        let reader = RowReader::of("merchants", row.id.0);
+        let settings = row.settings;
+        let delay = settings.capture_delay_seconds;
+        Ok(Self {
+            id: row.id.0,
+            version: reader.count("version", settings.version)?,
+            name: reader.parse("name", MerchantName::parse(&settings.name))?,
+            account: reader.account(&settings.connector, &settings.account)?,
+            automatic_capture: settings.automatic_capture,
+            capture_delay_seconds: reader.count("capture_delay_seconds", delay)?,
+            origins: reader.require("origins", settings.origins.parse())?,
+            require_idempotency_key: settings.require_idempotency_key,
+            branding: settings.branding.branding(reader)?,
+            created_at: row.created_at.0,
+            disabled_at: settings.access.disabled_at.map(Value::get),
+        })
+    }
+}
+
+/// Parses an account from its two columns.
+pub fn psp_account(connector: &str, account: &str) -> Result<PspAccount, StoreError> {
+    let row = format!("{connector}/{account}");
+    RowReader::of("merchants", row.as_str()).account(connector, account)
+}
+
+impl LookColumns {
+    fn of(branding: &Branding) -> Self {
+        let text = |accent: Accent| accent.color().to_string();
+        Self {
+            accent: branding.accent.map(text),
+            accent_dark: branding.accent_dark.map(text),
+            logo: branding.logo.as_ref().map(|logo| logo.bytes().to_vec()),
+        }
+    }
+
+    fn branding(self, reader: RowReader<MerchantId>) -> Result<Branding, StoreError> {
+        let accent = |column, text: Option<String>| {
+            let read = |text: String| reader.parse(column, Accent::from_stored(&text));
+            text.map(read).transpose()
+        };
+        let logo = |bytes| reader.parse("logo", Logo::new(bytes));
+        Ok(Branding {
+            accent: accent("accent", self.accent)?,
+            accent_dark: accent("accent_dark", self.accent_dark)?,
+            logo: self.logo.map(logo).transpose()?,
+        })
+    }
+}
+
+impl ApiKeyRow {
+    pub fn seal(key: &ApiKey, hash: &ApiKeyHash, sealer: &Sealer) -> Result<Self, StoreError> {
+        let row = key.id.uuid();
+        let plain = key.signing_key.expose_bytes();
+        let sealed_value = sealer.seal(SIGNING_KEY, row.as_bytes(), plain)?;
+        Ok(Self {
+            id: Value(key.id),
+            merchant_id: Value(key.merchant),
+            key_hash: hash.bytes().to_vec(),
+            signing_key: sealed_value.bytes,
+            signing_key_key_id: sealed_value.key_id,
+            key_hint: key.hint.clone(),
+            created_at: Value(key.created_at),
+            last_used_at: key.last_used_at.map(Value),
+            ends_at: key.ends_at.map(Value),
+        })
+    }
+
+    pub fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
+        let id = self.id.0.uuid();
+        let row = id.as_bytes();
+        let sealed_value = SealedColumns {
+            bytes: self.signing_key,
+            key_id: self.signing_key_key_id,
+        };
+        let plain = sealer.open(SIGNING_KEY, row, sealed_value)?;
+        let bytes = plain.as_slice().try_into();
+        let bytes = bytes.map_err(|_| SIGNING_KEY.corrupt(row))?;
+        Ok(ApiKey {
+            id: self.id.0,
+            merchant: self.merchant_id.0,
+            signing_key: SigningKey::from_bytes(bytes),
+            hint: self.key_hint,
+            created_at: self.created_at.0,
+            last_used_at: self.last_used_at.map(Value::get),
+            ends_at: self.ends_at.map(Value::get),
+        })
+    }
+}

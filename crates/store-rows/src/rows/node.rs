@@ -1,0 +1,52 @@
+//! Rows of nodes; their keys only as fingerprints.
+
+use diesel::prelude::*;
+use oncharge_domain::{id::NodeId, keyring::KeyFingerprint};
+use oncharge_ports::{StoreError, key_registry::Node};
+
+use crate::{JsonText, row_reader::RowReader, schema::nodes};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = nodes)]
+pub struct NodeRow {
+    pub id: NodeId,
+    pub name: String,
+    pub master_keys: JsonText,
+    pub pepper_keys: JsonText,
+}
+
+impl TryFrom<&Node> for NodeRow {
+    type Error = StoreError;
+
+    fn try_from(node: &Node) -> Result<Self, StoreError> {
+        let texts = |keys: &[KeyFingerprint]| {
+            let texts: Vec<String> = keys.iter().map(ToString::to_string).collect();
+            JsonText::of(&texts)
+        };
+        Ok(Self {
+            id: node.id,
+            name: node.name.clone(),
+            master_keys: texts(&node.master)?,
+            pepper_keys: texts(&node.peppers)?,
+        })
+    }
+}
+
+impl TryFrom<NodeRow> for Node {
+    type Error = StoreError;
+
+    fn try_from(row: NodeRow) -> Result<Self, StoreError> {
+        let id = row.id;
+        let reader = RowReader::of("nodes", id);
+        let keys = |value: &JsonText| -> Option<Vec<KeyFingerprint>> {
+            let texts: Vec<String> = value.parse()?;
+            texts.iter().map(|text| text.parse().ok()).collect()
+        };
+        Ok(Self {
+            id,
+            master: reader.require("master_keys", keys(&row.master_keys))?,
+            peppers: reader.require("pepper_keys", keys(&row.pepper_keys))?,
+            name: row.name,
+        })
+    }
+}
