@@ -74,7 +74,7 @@ mod tests {
     use oncharge_application::{App, Dependencies, Settings};
     use oncharge_domain::keyring::{KeyId, Keyring};
     use oncharge_ports::{
-        Maintenance, StoreError,
+        Maintenance, Store, StoreError,
         maintenance::{DeletedRows, ExpiringRows, TimeRange},
     };
     use oncharge_testkit::{
@@ -111,15 +111,10 @@ mod tests {
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         App::new(Dependencies {
-            checkout: Arc::clone(&store) as _,
-            merchants: Arc::clone(&store) as _,
-            blocklist: Arc::clone(&store) as _,
-            inbox: Arc::clone(&store) as _,
-            webhooks: Arc::clone(&store) as _,
-            work: Arc::clone(&store) as _,
-            operator_queries: Arc::clone(&store) as _,
-            key_registry: store,
-            maintenance: Arc::new(Unresponsive),
+            store: Store {
+                maintenance: Arc::new(Unresponsive),
+                ..Store::new(store)
+            },
             sender: Arc::new(ScriptedSender::new()),
             psps: Arc::new(ScriptedPsp::new()),
             presenter: Arc::new(PlainPresenter),

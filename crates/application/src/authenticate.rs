@@ -25,7 +25,7 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
     let found = if let Some(cached) = inner.principals.get(&hash).await {
         cached
     } else {
-        let found = inner.merchants.key(&hash).await?;
+        let found = inner.store.merchants.key(&hash).await?;
         let found = found.map(|(key, merchant)| {
             Arc::new(Principal {
                 key,
@@ -56,7 +56,12 @@ pub fn record_use(app: &App, principal: &Principal) {
     }
     let (id, background) = (principal.key.id, app.clone());
     app.spawn_background(async move {
-        let recorded = background.inner().merchants.record_key_use(id, now).await;
+        let recorded = background
+            .inner()
+            .store
+            .merchants
+            .record_key_use(id, now)
+            .await;
         if let Err(error) = recorded {
             // The key's next request retries.
             warn!(key = %id, %error, "cannot record the use of an API key");

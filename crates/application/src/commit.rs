@@ -71,7 +71,12 @@ impl ChangeContext<'_> {
             return Ok(false);
         };
         let token = TokenFingerprint::of(method.expose());
-        Ok(app.inner().checkout.has_attempt(session, token).await?)
+        Ok(app
+            .inner()
+            .store
+            .checkout
+            .has_attempt(session, token)
+            .await?)
     }
 }
 
@@ -89,7 +94,12 @@ async fn with_in_flight(app: &App, input: &Input, session: &Session) -> Result<I
     if let Input::Capture { in_flight, .. } | Input::Cancel { in_flight, .. } = &mut input
         && let Some(flight) = session.status.in_flight()
     {
-        let operation = app.inner().checkout.operation(flight.operation).await?;
+        let operation = app
+            .inner()
+            .store
+            .checkout
+            .operation(flight.operation)
+            .await?;
         *in_flight = operation.map(Box::new);
     }
     Ok(input)
@@ -172,7 +182,7 @@ async fn resolve_uncertain(
     let Some(settled) = uncertain.take_if(is_settled) else {
         return Ok(None);
     };
-    match app.inner().checkout.is_committed(&settled.unit).await {
+    match app.inner().store.checkout.is_committed(&settled.unit).await {
         Ok(true) => Ok(Some(settled.change)),
         Ok(false) => Ok(None),
         Err(error) => {
@@ -183,7 +193,7 @@ async fn resolve_uncertain(
 }
 
 async fn load(app: &App, id: SessionId) -> Result<Session, Error> {
-    let found = app.inner().checkout.session(id).await?;
+    let found = app.inner().store.checkout.session(id).await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -325,7 +335,7 @@ pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitErro
 
 /// As [`commit`]; `false` if the unit was not found but may still be written.
 async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let is_due = unit
         .operations
         .iter()

@@ -105,6 +105,7 @@ async fn register_first(app: &App) -> Result<(), KeyError> {
         return Ok(());
     };
     if inner
+        .store
         .key_registry
         .register_master_key(first, LIFETIME)
         .await?
@@ -136,7 +137,7 @@ pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(),
     let Some(first) = inner.configured_keys.first(list) else {
         return Ok(());
     };
-    let nodes = inner.key_registry.live_nodes().await?;
+    let nodes = inner.store.key_registry.live_nodes().await?;
     let lacking = nodes
         .iter()
         .filter(|node| !keys_of(node, list).contains(first));
@@ -154,7 +155,7 @@ pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(),
 /// All mismatches with the registry and the live nodes.
 async fn find_mismatches(app: &App) -> Result<Vec<KeyError>, StoreError> {
     let inner = app.inner();
-    let registry: &dyn KeyRegistry = &*inner.key_registry;
+    let registry: &dyn KeyRegistry = &*inner.store.key_registry;
     let registered = registry.registered_keys(app.now()).await?;
     let mut found = registry_mismatches(&inner.configured_keys, &registered);
     for node in registry.live_nodes().await? {

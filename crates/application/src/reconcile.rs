@@ -80,7 +80,7 @@ pub async fn run(
     range: Range,
     report: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<ReconcileSummary, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let mut after = match range.after {
         Some(id) => {
             let found = checkout.operation(id).await?;
@@ -184,7 +184,7 @@ async fn difference(
     if is_consistent(&operation, theirs) {
         return Ok(None);
     }
-    let now = app.inner().checkout.operation(operation.id).await?;
+    let now = app.inner().store.checkout.operation(operation.id).await?;
     let operation = now.unwrap_or(operation);
     if is_consistent(&operation, theirs) || is_known_reversal(app, &operation, theirs).await? {
         return Ok(None);
@@ -233,7 +233,12 @@ async fn is_known_reversal(
         // If nothing was held any more, the compensation counts as done.
         return Ok(*reason == RefusalReason::NothingHeld);
     }
-    let session = app.inner().checkout.session(operation.session).await?;
+    let session = app
+        .inner()
+        .store
+        .checkout
+        .session(operation.session)
+        .await?;
     let Some(status) = session.map(|session| session.status) else {
         return Ok(false);
     };

@@ -27,6 +27,7 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
         return Err(Error::Busy(Some(cause.into())));
     }
     let live_bans = inner
+        .store
         .blocklist
         .live_bans(&hashes.concat(), app.now())
         .await?;
@@ -38,7 +39,7 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
         if let Some(newest) = newest.filter(|newest| **newest != ban.hash) {
             let first = inner.peppers.fingerprints().first();
             if let Some(pepper) = first {
-                inner.blocklist.rehash(ban.id, newest, pepper).await?;
+                inner.store.blocklist.rehash(ban.id, newest, pepper).await?;
             }
         }
     }

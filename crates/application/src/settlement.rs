@@ -213,7 +213,7 @@ pub(crate) async fn load(app: &App, id: OperationId) -> Result<LoadedOperation, 
 
 /// The session of an operation, which never changes.
 async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
-    let found = app.inner().checkout.operation(id).await?;
+    let found = app.inner().store.checkout.operation(id).await?;
     Ok(found.ok_or(Error::NotFound)?.session)
 }
 
@@ -223,7 +223,7 @@ async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
 /// is nothing to commit. In the other order, an outdated operation could be combined with a current
 /// session, and no version would reveal it.
 async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<LoadedOperation, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
     let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
     let refund = match operation.kind {
@@ -240,7 +240,7 @@ async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<Loade
 /// Whether the session still has the version that was read, so that everything read since then
 /// belongs to it.
 async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
-    let found = app.inner().checkout.session(read.id).await?;
+    let found = app.inner().store.checkout.session(read.id).await?;
     Ok(found.ok_or(Error::NotFound)?.version == read.version)
 }
 
@@ -252,7 +252,7 @@ async fn psp_update(
     waiting: bool,
     now: Timestamp,
 ) -> Result<PspUpdate, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let operation = loaded.operation.clone();
     let mut update = PspUpdate::new(
         operation,
@@ -323,6 +323,7 @@ async fn unit(
         Some(waiting) => waiting.scope.clone(),
         None if is_requested_by_merchant(&after.operation) => {
             app.inner()
+                .store
                 .checkout
                 .reserved_key(after.operation.id)
                 .await?
@@ -437,7 +438,7 @@ async fn record(
     waiting: Option<&WaitingRequest>,
 ) -> Result<Option<IdempotencyRecord>, Error> {
     match waiting.and_then(|waiting| waiting.scope.as_ref()) {
-        Some(scope) => Ok(app.inner().checkout.key(scope).await?),
+        Some(scope) => Ok(app.inner().store.checkout.key(scope).await?),
         None => Ok(None),
     }
 }

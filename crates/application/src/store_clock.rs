@@ -27,7 +27,7 @@ pub async fn measure(app: &App) -> Result<(), Error> {
     let mut best: Option<(Duration, Duration)> = None;
     for _ in 0..SAMPLES {
         let sent = clock.node.now();
-        let store = app.inner().work.now().await?;
+        let store = app.inner().store.work.now().await?;
         let round_trip = clock.node.now().since(sent);
         // Too slow to be exact, or this node's clock was set in the meantime.
         if round_trip > WARN_THRESHOLD || round_trip.is_negative() {

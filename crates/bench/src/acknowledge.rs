@@ -205,7 +205,12 @@ impl Setup {
 
     async fn wait_for_empty_inbox(&self) -> anyhow::Result<()> {
         loop {
-            let depths = self.bench_app.work.depths(self.bench_app.app.now()).await?;
+            let depths = self
+                .bench_app
+                .store
+                .work
+                .depths(self.bench_app.app.now())
+                .await?;
             let is_waiting = depths
                 .iter()
                 .any(|depth| depth.queue == QueueName::Inbox && depth.depth > 0);

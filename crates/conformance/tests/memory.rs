@@ -2,13 +2,14 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use oncharge_conformance::{Store, run, set_fake_clock};
+use oncharge_conformance::{TestedStore, run, set_fake_clock};
+use oncharge_ports::Store;
 use oncharge_testkit::{FakeClock, MemoryStore};
 
 fn main() -> ExitCode {
     run(|| async {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        Ok(Store::of(store, set_fake_clock(clock)))
+        Ok(TestedStore::new(Store::new(store), set_fake_clock(clock)))
     })
 }

@@ -82,6 +82,7 @@ pub(crate) async fn start(
     if components.is_embedded && role != Role::Api {
         // No other process works on the embedded file: open work was left by a crash.
         components
+            .store
             .work
             .make_all_due(app.now())
             .await

@@ -13,10 +13,7 @@ use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::{App, Dependencies, keys};
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    OperatorQueries, PspRegistry, WebhookRepository, WebhookSender, WorkQueue,
-};
+use oncharge_ports::{PspRegistry, Store, WebhookSender};
 
 use crate::{
     config::{Keys, Mode, PspAccounts, PspSettings, Settings},
@@ -32,11 +29,8 @@ const EMBEDDED_FILE: &str = "oncharge.db";
 #[derive(Clone)]
 pub(crate) struct Components {
     pub(crate) app: App,
-    pub(crate) work: Arc<dyn WorkQueue>,
-    /// Merchants, for setting up the sandbox.
-    pub(crate) merchants: Arc<dyn MerchantRepository>,
-    /// Webhook endpoints, for setting up the sandbox.
-    pub(crate) webhooks: Arc<dyn WebhookRepository>,
+    /// The store, for setting up the sandbox and for the gauges.
+    pub(crate) store: Store,
     /// Whether the store is the embedded file, which a single server uses.
     pub(crate) is_embedded: bool,
     /// Number of round trips to the database; `None` for the embedded one.
@@ -57,7 +51,7 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || async {
-            let store = Store::open(settings, keys, data_dir).await?;
+            let store = OpenedStore::open(settings, keys, data_dir).await?;
             let components = Self::from_store(store, settings, keys, psps.clone(), sender.clone());
             if components.is_embedded {
                 // The lock on the data directory is held.
@@ -81,7 +75,7 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let keys = settings.keys.configured_or_stored(data_dir, None)?;
         // Commands never start a payment, so no PSP receives this URL.
-        let store = Store::open(settings, &keys, data_dir).await?;
+        let store = OpenedStore::open(settings, &keys, data_dir).await?;
         let components = Self::from_store(
             store,
             settings,
@@ -99,7 +93,7 @@ impl Components {
     /// Opens the database to check the configuration, without migrating it; `None` if none is
     /// configured.
     pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
-        let Some(store) = Store::open_without_migrating(settings, keys)? else {
+        let Some(store) = OpenedStore::open_without_migrating(settings, keys)? else {
             return Ok(None);
         };
         Ok(Some(Self::from_store(
@@ -113,7 +107,7 @@ impl Components {
 
     /// Builds the components on a store.
     fn from_store(
-        store: Store,
+        opened: OpenedStore,
         settings: &Settings,
         keys: &Keys,
         psps: Arc<dyn PspRegistry>,
@@ -122,15 +116,7 @@ impl Components {
         let is_embedded = settings.database.url.is_none();
         let limit = settings.checkout.ban_answers_per_hour;
         let app = App::new(Dependencies {
-            checkout: store.checkout,
-            merchants: store.merchants.clone(),
-            blocklist: store.blocklist,
-            work: store.work.clone(),
-            operator_queries: store.operator_queries,
-            inbox: store.inbox,
-            webhooks: store.webhooks.clone(),
-            key_registry: store.key_registry,
-            maintenance: store.maintenance,
+            store: opened.store.clone(),
             psps,
             sender,
             presenter: Arc::new(JsonPresenter),
@@ -147,11 +133,9 @@ impl Components {
         });
         Self {
             app,
-            work: store.work,
-            merchants: store.merchants,
-            webhooks: store.webhooks,
+            store: opened.store,
             is_embedded,
-            round_trips: store.round_trips,
+            round_trips: opened.round_trips,
         }
     }
 }
@@ -161,21 +145,13 @@ pub(crate) fn embedded_file(data_dir: &Path) -> PathBuf {
     data_dir.join(EMBEDDED_FILE)
 }
 
-/// One store as the implementation of its ports.
-struct Store {
-    checkout: Arc<dyn CheckoutRepository>,
-    merchants: Arc<dyn MerchantRepository>,
-    blocklist: Arc<dyn BlocklistRepository>,
-    work: Arc<dyn WorkQueue>,
-    operator_queries: Arc<dyn OperatorQueries>,
-    inbox: Arc<dyn Inbox>,
-    webhooks: Arc<dyn WebhookRepository>,
-    key_registry: Arc<dyn KeyRegistry>,
-    maintenance: Arc<dyn Maintenance>,
+/// A store, and its statistics.
+struct OpenedStore {
+    store: Store,
     round_trips: Option<RoundTrips>,
 }
 
-impl Store {
+impl OpenedStore {
     /// Opens the configured store and migrates its schema.
     async fn open(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
         let (keys, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
@@ -189,7 +165,10 @@ impl Store {
         let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
             .with_context(|| format!("cannot open {}", file.display()))?;
-        Ok(Self::from_ports(Arc::new(store)))
+        Ok(Self {
+            store: Store::new(Arc::new(store)),
+            round_trips: None,
+        })
     }
 
     /// Opens the configured PostgreSQL without migrating it; `None` if there is none.
@@ -209,34 +188,7 @@ impl Store {
         let statistics_source = store.clone();
         Self {
             round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
-            ..Self::from_ports(Arc::new(store))
-        }
-    }
-
-    fn from_ports<S>(store: Arc<S>) -> Self
-    where
-        S: CheckoutRepository
-            + MerchantRepository
-            + BlocklistRepository
-            + WorkQueue
-            + OperatorQueries
-            + Inbox
-            + WebhookRepository
-            + KeyRegistry
-            + Maintenance
-            + 'static,
-    {
-        Self {
-            checkout: store.clone(),
-            merchants: store.clone(),
-            blocklist: store.clone(),
-            work: store.clone(),
-            operator_queries: store.clone(),
-            inbox: store.clone(),
-            webhooks: store.clone(),
-            key_registry: store.clone(),
-            maintenance: store,
-            round_trips: None,
+            store: Store::new(Arc::new(store)),
         }
     }
 }

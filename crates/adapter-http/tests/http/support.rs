@@ -22,7 +22,7 @@ use oncharge_domain::{
     psp::PspAccount,
     text::MerchantName,
 };
-use oncharge_ports::{Clock as _, MerchantRepository};
+use oncharge_ports::{Clock as _, MerchantRepository, Store};
 use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
@@ -62,18 +62,13 @@ impl TestApp {
         let inbox_is_unavailable = Arc::new(AtomicBool::new(false));
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         let app = App::new(Dependencies {
-            checkout: Arc::clone(&store) as _,
-            merchants: Arc::clone(&store) as _,
-            blocklist: Arc::clone(&store) as _,
-            inbox: Arc::new(FailingInbox {
-                store: Arc::clone(&store),
-                is_unavailable: Arc::clone(&inbox_is_unavailable),
-            }),
-            webhooks: Arc::clone(&store) as _,
-            work: Arc::clone(&store) as _,
-            operator_queries: Arc::clone(&store) as _,
-            key_registry: Arc::clone(&store) as _,
-            maintenance: Arc::clone(&store) as _,
+            store: Store {
+                inbox: Arc::new(FailingInbox {
+                    store: Arc::clone(&store),
+                    is_unavailable: Arc::clone(&inbox_is_unavailable),
+                }),
+                ..Store::new(Arc::clone(&store))
+            },
             sender: Arc::new(sender.clone()),
             psps: Arc::new(SingleAccountPsps(psp.clone())),
             presenter: Arc::new(JsonPresenter),

@@ -19,6 +19,7 @@ use oncharge_domain::{
     merchant::{Merchant, branding::Branding},
     text::{Contact, MerchantName, Metadata, OrderId, Reference, ReturnUrl},
 };
+use oncharge_ports::Store;
 use oncharge_testkit::{
     FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy, build,
 };
@@ -48,15 +49,7 @@ impl TestApp {
         let psp = ScriptedPsp::new();
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         let app = App::new(Dependencies {
-            checkout: Arc::clone(&store) as _,
-            merchants: Arc::clone(&store) as _,
-            blocklist: Arc::clone(&store) as _,
-            inbox: Arc::clone(&store) as _,
-            webhooks: Arc::clone(&store) as _,
-            work: Arc::clone(&store) as _,
-            operator_queries: Arc::clone(&store) as _,
-            key_registry: Arc::clone(&store) as _,
-            maintenance: Arc::clone(&store) as _,
+            store: Store::new(Arc::clone(&store)),
             sender: Arc::new(ScriptedSender::new()),
             psps: Arc::new(psp.clone()),
             presenter: Arc::new(PlainPresenter),

@@ -49,7 +49,7 @@ async fn store(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
     let owned = app.clone();
     app.spawn_detached(async move {
         for new in all {
-            let is_new = owned.inner().inbox.receive(&new).await?;
+            let is_new = owned.inner().store.inbox.receive(&new).await?;
             let outcome = if is_new { "kept" } else { "duplicate" };
             metrics::counter!("oncharge_psp_notifications_total", "outcome" => outcome)
                 .increment(1);
@@ -80,7 +80,7 @@ async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>
         body: body.iter().take(UNVERIFIED_MAX_BYTES).copied().collect(),
         received_at: now,
     };
-    if let Err(error) = app.inner().inbox.receive(&new).await {
+    if let Err(error) = app.inner().store.inbox.receive(&new).await {
         warn!(%error, "cannot store an unverified notification");
     }
 }

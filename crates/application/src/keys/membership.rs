@@ -36,13 +36,17 @@ pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
         master: inner.configured_keys.master.clone(),
         peppers: inner.configured_keys.peppers.clone(),
     };
-    inner.key_registry.publish_node(&node, LIFETIME).await?;
+    inner
+        .store
+        .key_registry
+        .publish_node(&node, LIFETIME)
+        .await?;
     let checked = match check(app).await {
         Ok(()) => register_first(app).await,
         Err(error) => Err(error),
     };
     if let Err(error) = checked {
-        inner.key_registry.withdraw_node(node.id).await?;
+        inner.store.key_registry.withdraw_node(node.id).await?;
         return Err(error);
     }
     inner
@@ -57,7 +61,7 @@ pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
 /// Removes every node; for a store that belongs to a single server that is not running. A killed
 /// server would otherwise count as live for a while.
 pub async fn withdraw_all(app: &App) -> Result<(), StoreError> {
-    let registry = &app.inner().key_registry;
+    let registry = &app.inner().store.key_registry;
     for node in registry.live_nodes().await? {
         registry.withdraw_node(node.id).await?;
     }
@@ -115,7 +119,11 @@ async fn renew(app: &App) -> Result<(), StoreError> {
     let Some(node) = inner.membership.node() else {
         return Ok(());
     };
-    inner.key_registry.publish_node(&node, LIFETIME).await?;
+    inner
+        .store
+        .key_registry
+        .publish_node(&node, LIFETIME)
+        .await?;
     let mut found = find_mismatches(app).await?;
     match register_first(app).await {
         Ok(()) => {}
@@ -140,6 +148,10 @@ async fn withdraw(app: &App) -> Result<(), KeyError> {
         return Ok(());
     };
     register_first(app).await?;
-    app.inner().key_registry.withdraw_node(node.id).await?;
+    app.inner()
+        .store
+        .key_registry
+        .withdraw_node(node.id)
+        .await?;
     Ok(())
 }

@@ -34,7 +34,7 @@ pub async fn test(app: &App, context: PostContext, key: ApiKeyId) -> Result<Repl
 
 async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let merchant = context.merchant.id;
-    let endpoint = app.inner().webhooks.endpoint(merchant).await?;
+    let endpoint = app.inner().store.webhooks.endpoint(merchant).await?;
     let endpoint = endpoint.ok_or(Error::NotFound)?;
     let id: EventId = app.new_id_in(merchant.slot());
     let payload = WebhookPayload::Test { id, at: app.now() };

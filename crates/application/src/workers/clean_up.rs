@@ -59,7 +59,12 @@ pub struct Pass {
 impl CleanUp {
     /// Ends some orphaned deliveries, and deletes some rows of each unfinished kind.
     pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
-        let ended = app.inner().webhooks.end_orphaned_deliveries(None).await?;
+        let ended = app
+            .inner()
+            .store
+            .webhooks
+            .end_orphaned_deliveries(None)
+            .await?;
         if ended > 0 {
             info!(ended, "ended deliveries without an enabled endpoint");
         }
@@ -95,7 +100,7 @@ impl Walk {
             from: self.from,
             before: app.now().plus_seconds(-retention(self.rows)),
         };
-        let maintenance = &app.inner().maintenance;
+        let maintenance = &app.inner().store.maintenance;
         let deleted = maintenance.delete_expired(self.rows, range, BATCH).await?;
         let is_full = deleted.count >= BATCH as usize;
         let rest = deleted.last.filter(|_| is_full).map(|from| Self {

@@ -33,7 +33,7 @@ impl JobQueue for DeadlineQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedSession>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_sessions(wanted, LEASE).await?)
     }
 

@@ -55,7 +55,7 @@ impl JobQueue for NotificationQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedNotification>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_notifications(wanted, LEASE).await?)
     }
 
@@ -89,7 +89,12 @@ enum Step {
 }
 
 async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
-    let found = app.inner().inbox.notification(claimed.notification).await?;
+    let found = app
+        .inner()
+        .store
+        .inbox
+        .notification(claimed.notification)
+        .await?;
     let Some(stored) = found.filter(|stored| stored.status == NotificationStatus::Waiting) else {
         return Ok(Step::Done);
     };
@@ -114,6 +119,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     };
     let found = app
         .inner()
+        .store
         .checkout
         .operation(notification.operation)
         .await?;
@@ -192,7 +198,7 @@ impl LeasedNotification<'_> {
             session: operation.map(|operation| operation.session),
             audit: self.audit(status, operation),
         };
-        match self.app.inner().inbox.close(&outcome).await {
+        match self.app.inner().store.inbox.close(&outcome).await {
             Ok(()) => {
                 count(status);
                 Ok(Step::Done)

@@ -52,7 +52,7 @@ impl JobQueue for OperationQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedOperation>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_operations(wanted, LEASE).await?)
     }
 
@@ -173,7 +173,13 @@ async fn resend(
     claimed: &ClaimedOperation,
     session: SessionId,
 ) -> Result<Option<CallResult>, Error> {
-    let Some(request) = app.inner().checkout.request(claimed.operation).await? else {
+    let Some(request) = app
+        .inner()
+        .store
+        .checkout
+        .request(claimed.operation)
+        .await?
+    else {
         return Ok(None);
     };
     match record_resend(app, claimed, session).await? {

@@ -177,7 +177,12 @@ struct ClaimedOutgoing {
 
 async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOutgoing>, Error> {
     let start = Instant::now();
-    let claimed = app.inner().work.claim_deliveries(wanted, LEASE).await?;
+    let claimed = app
+        .inner()
+        .store
+        .work
+        .claim_deliveries(wanted, LEASE)
+        .await?;
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
@@ -204,7 +209,7 @@ async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOut
 /// of its claim again and again: in that case each is read by itself, and the corrupt one is left
 /// out.
 async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, Error> {
-    let webhooks = &app.inner().webhooks;
+    let webhooks = &app.inner().store.webhooks;
     match webhooks.outgoing(events).await {
         Err(StoreError::Corrupt { .. }) => {}
         found => return Ok(found?),
@@ -362,7 +367,7 @@ async fn record(
     };
     let mut backoff = Backoff::new();
     loop {
-        match app.inner().webhooks.record(&attempt_record).await {
+        match app.inner().store.webhooks.record(&attempt_record).await {
             Ok(()) => break,
             // The previous try recorded it, or another worker has the delivery by now.
             Err(CommitError::LeaseLost) => return Ok(None),

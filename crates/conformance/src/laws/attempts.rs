@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Attempts load as they were recorded, in order, and only those of their own event.
-pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn attempts_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -81,7 +81,7 @@ pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
 
 /// Under a lease that has expired, belongs to another worker, was released or never existed,
 /// nothing is written: neither the attempt nor its consequences. An attempt is recorded only once.
-pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_record(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -195,7 +195,7 @@ async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()
 
 /// A delivery that was delivered, is dead, is being retried or never existed is sent to the present
 /// endpoint at once; earlier attempts are kept, and all retries are available again.
-pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivered_event_is_sent_again(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let undelivered = fixture.new_event(&fixture.merchant).await?;
     fixture.endpoint().await?;
@@ -263,7 +263,9 @@ pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<
 }
 
 /// Nothing is redelivered without an enabled endpoint, nor for another merchant.
-pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_needs_its_event_and_an_endpoint(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
@@ -317,7 +319,7 @@ pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyh
 }
 
 /// An attempt in progress continues, keeps its lease, and is recorded.
-pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_keeps_the_running_attempt(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let now = fixture.build.now();

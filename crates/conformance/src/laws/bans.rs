@@ -10,7 +10,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::build::fingerprint;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 async fn add(fixture: &Fixture, ban: &Ban) -> anyhow::Result<()> {
     let audit = fixture.build.audit(AuditAction::BanAdded);
@@ -35,7 +35,7 @@ async fn live_bans(
 
 /// A ban applies only to its exact hash and pepper, until it expires, among many others; it loads
 /// equal.
-pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
+pub async fn bans_apply_until_they_expire(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
     let mut ban = fixture.build.ban([7; 32]);
@@ -98,7 +98,7 @@ pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A revoked ban no longer applies and cannot be revoked again.
-pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_ban_is_revoked_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, now) = (fixture.build.ban([7; 32]), fixture.build.now());
     add(&fixture, &ban).await?;
@@ -138,7 +138,7 @@ pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A ban rehashed under another pepper is found under that one and no longer under the old one.
-pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, other, now) = (
         fixture.build.ban([7; 32]),
@@ -172,7 +172,7 @@ pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::R
 }
 
 /// Lists all bans, also revoked and expired ones.
-pub async fn bans_are_listed_newest_first(store: &Store) -> anyhow::Result<()> {
+pub async fn bans_are_listed_newest_first(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut bans = Vec::new();
     for number in 0..5 {

@@ -11,11 +11,11 @@ use oncharge_domain::{
     },
 };
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Branding loads as it was written, wherever the merchant is read, without a change of another
 /// merchant; missing values stay missing.
-pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn branding_loads_equal(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for branding in brandings()? {
         let merchant = Merchant {
@@ -34,7 +34,7 @@ pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Each part of the branding can be set, replaced and removed separately.
-pub async fn branding_can_be_removed(store: &Store) -> anyhow::Result<()> {
+pub async fn branding_can_be_removed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let mut merchant = fixture.merchant.clone();

@@ -9,7 +9,7 @@ use oncharge_ports::webhook_repository::EndpointWrite;
 use oncharge_testkit::build::endpoint_url;
 
 use super::endpoints::endpoint_of;
-use crate::{Store, fixture::Fixture, laws::merchants::equal};
+use crate::{TestedStore, fixture::Fixture, laws::merchants::equal};
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
@@ -36,7 +36,7 @@ async fn another_key(fixture: &Fixture) -> anyhow::Result<ApiKeyId> {
 
 /// The key of an unchanged endpoint is replaced and takes effect; a change based on an older read
 /// writes nothing, and another merchant's endpoint is not touched.
-pub async fn a_key_change_needs_the_version_read(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_change_needs_the_version_read(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let theirs = fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
@@ -91,7 +91,7 @@ pub async fn a_key_change_needs_the_version_read(store: &Store) -> anyhow::Resul
 
 /// An endpoint that was set, disabled or removed since it was read stays so, and its key is not
 /// changed.
-pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::Result<()> {
+pub async fn an_endpoint_update_survives_a_key_change(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let new_key = another_key(&fixture).await?;
     let read = fixture.endpoint().await?;
@@ -149,7 +149,7 @@ pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::
 
 /// Of many writers that have read the same version, exactly one writes; the others leave nothing.
 /// An endpoint that was removed since it was read is not written, nor a second first version.
-pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stale_endpoint_is_not_written(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let webhooks = &store.webhooks;
     let set = async |endpoint: &WebhookEndpoint| -> anyhow::Result<EndpointWrite> {
@@ -222,7 +222,7 @@ async fn one_is_written(
 
 /// The signing keys are the merchant's active ones and, in its grace period, the one that the
 /// endpoint was set with; only of this merchant.
-pub async fn signing_keys_are_active_or_in_grace(store: &Store) -> anyhow::Result<()> {
+pub async fn signing_keys_are_active_or_in_grace(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let now = fixture.build.now();

@@ -13,12 +13,16 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer},
 };
 
 /// Deletes rows of one kind that are older than this time; returns their number.
-pub(super) async fn delete(store: &Store, rows: Rows, before: Timestamp) -> anyhow::Result<usize> {
+pub(super) async fn delete(
+    store: &TestedStore,
+    rows: Rows,
+    before: Timestamp,
+) -> anyhow::Result<usize> {
     let range = TimeRange::before(before);
     let deleted = store.maintenance.delete_expired(rows, range, 100).await?;
     Ok(deleted.count)
@@ -30,7 +34,7 @@ async fn is_there(fixture: &Fixture, scope: &IdempotencyScope) -> anyhow::Result
 
 /// A record is kept while its operation is open or it has no response; once the operation is final
 /// and the response is old, it is deleted.
-pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()> {
+pub async fn an_open_operations_key_is_kept(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
     let (open, reserved, refused) = (scope("open"), scope("reserved"), scope("refused"));
@@ -105,7 +109,7 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
 }
 
 /// Younger records stay, and the key of a deleted record can be taken again.
-pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_responses_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
     let (old, young) = (scope("old"), scope("young"));
@@ -156,7 +160,7 @@ async fn kept(fixture: &Fixture, status: NotificationStatus) -> anyhow::Result<N
 
 /// Old notifications with a final status are deleted, unverified ones by a limit of their own;
 /// waiting and stuck ones are kept at any age.
-pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_notifications_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     use NotificationStatus as Is;
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -215,7 +219,7 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
 
 /// At most the given number of rows of one kind is deleted, oldest first; the next batch starts at
 /// the last time of the one before, and older rows are not scanned.
-pub async fn expired_rows_are_deleted_in_batches(store: &Store) -> anyhow::Result<()> {
+pub async fn expired_rows_are_deleted_in_batches(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     for number in 0..5 {

@@ -8,7 +8,7 @@ use oncharge_domain::{
 use oncharge_ports::work_queue::{StuckItem, StuckKind};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed},
 };
 
@@ -32,7 +32,7 @@ async fn contradicted(fixture: &Fixture) -> anyhow::Result<Operation> {
 /// A contradiction is listed at once until a person dismisses it, oldest first; a later write of
 /// the operation does not list it again.
 pub async fn contradictions_are_stuck_until_they_are_dismissed(
-    store: &Store,
+    store: &TestedStore,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let first = contradicted(&fixture).await?;
@@ -84,7 +84,7 @@ pub async fn contradictions_are_stuck_until_they_are_dismissed(
 }
 
 /// Nothing else can be dismissed, and nothing twice; a failed dismissal writes no audit entry.
-pub async fn only_a_contradiction_is_dismissed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_a_contradiction_is_dismissed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let audit = || fixture.build.audit(AuditAction::ContradictionDismissed);

@@ -9,14 +9,14 @@ use oncharge_domain::{
 use oncharge_ports::{CommitError, UnitOfWork, webhook_repository::OutgoingDelivery};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, webhooks::sorted},
 };
 
 /// A delivery is created exactly if the merchant has an enabled endpoint at the time of the commit,
 /// with that endpoint's values; each event of a unit has its own.
 pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
-    store: &Store,
+    store: &TestedStore,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -89,7 +89,7 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
 }
 
 /// A unit that is not committed creates no delivery.
-pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_unit_creates_no_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let session = fixture.session().await?;
@@ -126,7 +126,7 @@ pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<
 }
 
 /// A new URL applies only to later events.
-pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()> {
+pub async fn open_deliveries_keep_their_url(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let old = fixture.endpoint().await?;
     let first = fixture.new_event(&fixture.merchant).await?;
@@ -150,7 +150,7 @@ pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()>
 }
 
 /// An event is found only by its own merchant.
-pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn events_belong_to_their_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, _) = fixture.other_merchant_with_key().await?;
     let session = fixture.session().await?;
@@ -187,7 +187,7 @@ pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()
 }
 
 /// Twelve concurrent units, two per session: exactly the committed events have deliveries.
-pub async fn concurrent_units_create_their_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn concurrent_units_create_their_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut units = Vec::new();

@@ -13,7 +13,7 @@ use oncharge_ports::webhook_repository::AttemptRecord;
 use oncharge_testkit::build::endpoint_url;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{LONG, lease_of, sorted},
@@ -58,7 +58,7 @@ fn drawn_endpoint(
 }
 
 /// Endpoints load as they were set, except `created_at`, which keeps its first value.
-pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn endpoints_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     ensure_eq!(
@@ -130,7 +130,7 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
 
 /// All open deliveries of this merchant end with its endpoint, and no other merchant's; they are
 /// not claimed any more.
-pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn removing_an_endpoint_ends_its_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
@@ -190,7 +190,7 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
 
 /// After a 410, or five days of failures, the endpoint is disabled and its open deliveries are
 /// dead. Deliveries to other URLs continue, also to the same URL for another merchant.
-pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn disabling_an_endpoint_ends_its_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
@@ -264,7 +264,7 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
 
 /// Failure and recovery apply to the URL that an attempt was sent to: an endpoint that has another
 /// URL by now is not changed. `failing_since` is the time of the first failure.
-pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Result<()> {
+pub async fn endpoint_failures_are_tracked_per_url(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -336,7 +336,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
 
 /// After an endpoint is removed and set again, only later events are delivered; dead deliveries
 /// stay dead.
-pub async fn a_new_endpoint_revives_no_dead_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn a_new_endpoint_revives_no_dead_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let dead = fixture.new_event(&fixture.merchant).await?;

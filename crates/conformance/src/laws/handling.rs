@@ -17,7 +17,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A notification is closed only under a lease that is held, once, and permanently.
-pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_close_a_notification(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
     let claim = async |id, length: Duration| fixture.claim_notification(id, now, length).await;
@@ -137,7 +137,7 @@ fn handling(
 
 /// Only one unit is committed for a notification, with or without a lease on it; another one fails
 /// as a whole. A closed, unverified or unknown notification cannot be handled either.
-pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_handled_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -198,7 +198,7 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
 
 /// A unit that fails handles nothing; one with a lease on its notification requires that lease, and
 /// releases it.
-pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
+pub async fn handling_is_part_of_the_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let new = fixture.receive_notification("k").await?;
@@ -259,7 +259,9 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Of eight concurrent units for one notification, each of another session, one is committed.
-pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_handled_once_concurrently(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let new = fixture.receive_notification(&format!("k{round}")).await?;
@@ -285,7 +287,7 @@ pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyho
 }
 
 /// Stuck notifications, and nothing else, can be dismissed, once.
-pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_stuck_notifications_are_dismissed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);
     let mut cases: Vec<(NotificationId, NotificationStatus)> = Vec::new();
@@ -346,7 +348,7 @@ pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Re
 
 /// Only notifications with the given status, account and time are dismissed, oldest first, up to
 /// the limit.
-pub async fn many_notifications_are_dismissed_at_once(store: &Store) -> anyhow::Result<()> {
+pub async fn many_notifications_are_dismissed_at_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);
     let mut old = Vec::new();

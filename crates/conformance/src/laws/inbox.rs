@@ -12,7 +12,7 @@ use oncharge_ports::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -23,7 +23,7 @@ use crate::{
 /// Of notifications with one account and one event key only the first is stored, whatever else
 /// differs; the same key of another account is another notification, and so is each one without a
 /// key.
-pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_stored_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let account = |connector, name| PspAccount::new(connector, name);
     let accounts = [
@@ -83,7 +83,7 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
 }
 
 /// A duplicate of a closed notification is still a duplicate, and changes nothing.
-pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> {
+pub async fn a_duplicate_makes_nothing_due(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let over = fixture
         .closed_notification("k", NotificationStatus::Handled)
@@ -108,7 +108,7 @@ pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> 
 }
 
 /// Of sixteen concurrent equal notifications one is stored, and no call fails.
-pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_stored_once_concurrently(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let mut tasks = JoinSet::new();
@@ -136,7 +136,7 @@ pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow
 }
 
 /// Notifications load equal, to the byte and the microsecond, whatever the bytes are.
-pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn notifications_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let keys = [
         "~".repeat(255),
@@ -174,7 +174,7 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
 
 /// The oldest are claimed first, from their due time on, up to the limit, and each claim is
 /// counted; a postponed notification is claimed at its new time, a closed or unverified one never.
-pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_due_notifications_are_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let unverified = fixture
@@ -260,7 +260,7 @@ pub(super) async fn waiting(
 }
 
 /// Of eight concurrent workers, each notification is claimed by one.
-pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_notification_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for number in 0..40 {
         fixture.receive_notification(&number.to_string()).await?;

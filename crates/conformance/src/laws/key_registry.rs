@@ -7,14 +7,14 @@ use oncharge_domain::{audit::AuditAction, blocklist::PepperedHash, keyring::KeyF
 use oncharge_ports::key_registry::{MasterKeyUse, Node};
 use oncharge_testkit::build::fingerprint;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Longer than any law takes.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A node loads equal, is replaced when it publishes again, and is gone once it has withdrawn or
 /// its lifetime has passed.
-pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<()> {
+pub async fn a_node_is_live_while_it_publishes(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;
     let (mut node, other) = (fixture.build.node("b: Ä'\""), fixture.build.node("a"));
@@ -56,7 +56,7 @@ pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<
 }
 
 /// Another key under the same id is refused; the latest end of use counts.
-pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_registered_once(store: &TestedStore) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let (key, other) = (fingerprint("k1"), fingerprint("k2"));
     let wrong = KeyFingerprint {
@@ -93,7 +93,7 @@ pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A key is retired only if it was not registered again since it was read.
-pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_that_is_used_again_is_not_retired(store: &TestedStore) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let key = fingerprint("k1");
     let short = Duration::from_millis(1);
@@ -125,7 +125,7 @@ pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::R
 
 /// Adding or rehashing a ban registers its pepper; whether live bans use it is reported; another
 /// pepper under the same id adds nothing.
-pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Result<()> {
+pub async fn a_pepper_is_registered_with_its_ban(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, pepper) = (fixture.build.ban([7; 32]), fixture.build.pepper());
     let blocklist = &fixture.store.blocklist;
@@ -191,7 +191,7 @@ pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Resul
 }
 
 /// A live node that lacks the pepper, or has another one under its id, would not apply the ban.
-pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::Result<()> {
+pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;
     let blocklist = &fixture.store.blocklist;
@@ -248,7 +248,7 @@ pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::
     Ok(())
 }
 
-async fn master(store: &Store, key: &KeyFingerprint) -> anyhow::Result<Option<MasterKeyUse>> {
+async fn master(store: &TestedStore, key: &KeyFingerprint) -> anyhow::Result<Option<MasterKeyUse>> {
     let now = oncharge_testkit::Builder::new(1).now();
     let registered = store.key_registry.registered_keys(now).await?.master;
     Ok(registered.into_iter().find(|found| found.key == *key))

@@ -12,12 +12,12 @@ use oncharge_ports::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
 /// A key that is reserved or has a response is taken, for both ways of reserving it.
-pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_reserved_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let reserved = fixture.build.scope(&fixture.merchant, "reserved");
     let answered = fixture.build.scope(&fixture.merchant, "answered");
@@ -68,7 +68,7 @@ pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Of sixteen concurrent requests with one key, one succeeds.
-pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_reserved_once_concurrently(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let scope = fixture.build.scope(&fixture.merchant, &format!("k{round}"));
@@ -97,7 +97,7 @@ pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Resul
 }
 
 /// A released key is as if it had never been reserved.
-pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Result<()> {
+pub async fn a_released_key_can_be_reserved_again(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -122,7 +122,7 @@ pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Resu
 }
 
 /// The response stored first is kept, byte for byte; a later release has no effect.
-pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stored_response_is_not_overwritten(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k\"'%_~");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -159,7 +159,7 @@ pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Resu
 }
 
 /// A response is stored for 72 hours, then the key is free; a key without a response never expires.
-pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_expires_after_72_hours(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let answered = fixture.build.scope(&fixture.merchant, "answered");
     let reserved = fixture.build.scope(&fixture.merchant, "reserved");
@@ -219,7 +219,7 @@ pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
 
 /// A key with a response is free after 72 hours only if the operation that its request started has
 /// ended.
-pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_of_an_open_operation_is_never_free(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "open");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -263,7 +263,7 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::
 }
 
 /// Two merchants can use the same key; keys are case-sensitive.
-pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn keys_belong_to_their_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let scopes = [
@@ -292,7 +292,7 @@ pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> 
 }
 
 /// The key of a reserved request is found by its operation until its response is stored.
-pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<()> {
+pub async fn the_reserved_key_has_no_response(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // Quotes inside a key are part of it: the second key differs from the first.
     let (one, two) = (
@@ -340,7 +340,7 @@ pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<(
 }
 
 /// A record that guards no change of a session is written without a unit, under the same rules.
-pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
     let write = |body: &str| IdempotencyWrite::ReserveAndComplete {

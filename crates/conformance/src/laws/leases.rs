@@ -11,7 +11,7 @@ use oncharge_ports::{
 };
 use tokio::task::JoinSet;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// A lease duration that outlasts any test.
 const LONG: Duration = Duration::from_secs(100_000_000);
@@ -20,7 +20,7 @@ const EXPIRED: Duration = Duration::ZERO;
 
 /// A commit under a lease that has expired, belongs to another worker, was released or never
 /// existed writes nothing.
-pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let later = fixture.build.now().plus_seconds(60);
@@ -42,7 +42,7 @@ pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The same holds for leases of sessions.
-pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_session_lease_cannot_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let due = session.expires_at;
@@ -66,7 +66,7 @@ pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result
 }
 
 /// Of eight concurrent workers that claim forty operations, each operation is claimed by one.
-pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_item_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..40 {
         fixture.session_with_attempt().await?;
@@ -111,7 +111,7 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The same for sessions whose deadline has passed.
-pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_session_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..30 {
         fixture.session().await?;
@@ -146,7 +146,7 @@ pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A renewed lease is held; a lost lease can be neither renewed nor released.
-pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
+pub async fn a_renewed_lease_holds(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.session_with_attempt().await?;
     let (queue, now) = (&fixture.store.queue, fixture.build.now().plus_seconds(60));
@@ -184,7 +184,7 @@ pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The item of a worker that died is claimed by the next one, under another token.
-pub async fn an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn an_expired_lease_can_be_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, attempt) = fixture.session_with_attempt().await?;
     let now = fixture.build.now().plus_seconds(60);

@@ -12,13 +12,13 @@ use oncharge_domain::{
 use oncharge_ports::merchant_repository::KeyRemoval;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::Fixture,
     generate::{self, Draw},
 };
 
 /// Settings load as they were written, new and changed, without a change of another merchant.
-pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn merchants_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let merchants = &fixture.store.merchants;
     let audit = |action| fixture.build.audit(action);
@@ -85,7 +85,9 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Of two writes based on the same version of the settings, the second one writes nothing.
-pub async fn settings_are_not_written_over_a_newer_version(store: &Store) -> anyhow::Result<()> {
+pub async fn settings_are_not_written_over_a_newer_version(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
     let entry = || fixture.build.audit(AuditAction::SettingsChanged);
@@ -109,7 +111,7 @@ pub async fn settings_are_not_written_over_a_newer_version(store: &Store) -> any
 }
 
 /// Successive pages contain each merchant once, by id.
-pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
+pub async fn merchants_are_listed_by_id(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut wanted = vec![fixture.merchant.clone()];
     for _ in 0..4 {
@@ -130,7 +132,7 @@ pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
 
 /// Each account is listed once, however many merchants use it; also those of disabled merchants,
 /// whose payments can still be refunded.
-pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Result<()> {
+pub async fn accounts_of_merchants_are_listed_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
     let names = [
@@ -159,7 +161,7 @@ pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Res
 }
 
 /// Each key is found by its own hash, with its merchant; a hash is unique.
-pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_found_by_its_hash(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let merchants = &fixture.store.merchants;
@@ -190,7 +192,7 @@ pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A key's end takes effect at its time and can only become earlier; other keys are not changed.
-pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_ends_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
     let (key, hash) = fixture.build.api_key(&fixture.merchant);
@@ -221,7 +223,7 @@ pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
 
 /// At most five, however many are added concurrently; keys in their grace period, ended keys and
 /// other merchants' keys do not count.
-pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
+pub async fn active_keys_are_limited(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let merchants = &fixture.store.merchants;
@@ -260,7 +262,7 @@ pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
 
 /// Lists all keys that have not ended, newest first, with their hints and times; only of this
 /// merchant.
-pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
+pub async fn a_merchants_keys_are_listed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let merchants = &fixture.store.merchants;
@@ -303,7 +305,7 @@ pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
 
 /// A merchant ends its own keys at once, but never the last active one: if many are ended
 /// concurrently, one is left. A key in its grace period does not count as active, and can be ended.
-pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
+pub async fn the_last_active_key_is_kept(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let (merchants, now) = (&fixture.store.merchants, fixture.build.now());
@@ -351,7 +353,7 @@ pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The first use is recorded, then one per hour; uses in between write nothing.
-pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Result<()> {
+pub async fn the_last_use_is_recorded_once_an_hour(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (merchants, start) = (&fixture.store.merchants, fixture.build.now());
     let (other, _) = fixture.other_merchant_with_key().await?;

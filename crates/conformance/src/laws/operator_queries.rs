@@ -15,7 +15,7 @@ use oncharge_ports::{
 use oncharge_testkit::build::reference;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{ALL, Fixture},
 };
 
@@ -70,7 +70,7 @@ async fn identifier(
 
 /// A session is found by its id, its reference, its order number, and the PSP reference of any of
 /// its operations; by exact match, and whatever its merchant.
-pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Result<()> {
+pub async fn a_session_is_found_by_each_identifier(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let first = identifier(&fixture, &fixture.merchant, "ref-1", Some("shared")).await?;
@@ -132,7 +132,7 @@ pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Res
 }
 
 /// Each filter applies alone and with an identifier: merchant, status as read, creation time.
-pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
+pub async fn search_filters_apply(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let start = fixture.build.now();
@@ -201,7 +201,7 @@ pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Paging returns each session of every merchant once, in order, whatever is added.
-pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<()> {
+pub async fn pages_of_all_merchants_are_stable(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     for number in 0..17 {
@@ -265,7 +265,7 @@ async fn places(
 }
 
 /// Recent sessions of every merchant are counted by their status as read, up to a limit.
-pub async fn sessions_are_counted_by_status(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_are_counted_by_status(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     fixture.session().await?;

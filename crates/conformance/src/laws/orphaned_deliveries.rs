@@ -13,7 +13,7 @@ use oncharge_ports::webhook_repository::{
 use oncharge_testkit::build::endpoint_url;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, webhooks::LONG},
 };
 
@@ -55,7 +55,7 @@ async fn pending(fixture: &Fixture, events: &[EventId]) -> anyhow::Result<usize>
 
 /// Disabling an endpoint ends one batch of its deliveries; each call ends one more, of the given
 /// merchant only.
-pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::Result<()> {
+pub async fn orphaned_deliveries_are_ended_in_batches(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
@@ -118,7 +118,7 @@ pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::
 
 /// No endpoint can be set, at any URL, while orphaned deliveries exist; they are sent to the next
 /// endpoint only if they are redelivered. Deliveries to a URL that has not ended continue.
-pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Result<()> {
+pub async fn orphaned_deliveries_are_not_revived(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture
         .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)

@@ -11,7 +11,7 @@ use oncharge_ports::{unit_of_work::LeasedItem, work_queue::DeliveryClaimFilter};
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG, any, lease_of, sorted},
@@ -21,7 +21,7 @@ use crate::{
 /// The first attempt of a session's next event can start when that of the one before has ended,
 /// successfully or not: not while that is in progress, after its worker died, or while it is
 /// postponed. Other sessions do not wait.
-pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()> {
+pub async fn first_attempts_go_out_in_order(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let events = fixture.new_events(4).await?;
@@ -90,7 +90,7 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
 
 /// A failed delivery is retried when it is due, whatever other deliveries of its session are in
 /// progress or waiting; and no delivery waits for it.
-pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
+pub async fn retries_are_not_ordered(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let (session, first) = fixture.add_event(&session).await?;
@@ -134,7 +134,7 @@ pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
 }
 
 /// No delivery is claimed after its end or before its due time.
-pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_due_deliveries_are_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -182,7 +182,7 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
 
 /// The oldest are claimed first, up to the limits per merchant and in total, none of busy
 /// merchants.
-pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn deliveries_are_limited_per_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (two, two_key) = fixture.other_merchant_with_key().await?;
     let (three, three_key) = fixture.other_merchant_with_key().await?;
@@ -253,7 +253,7 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
 }
 
 /// A merchant with hundreds of due deliveries delays no other merchant, busy or not.
-pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::Result<()> {
+pub async fn a_backlog_does_not_block_other_merchants(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
@@ -289,7 +289,7 @@ pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::
 }
 
 /// Of eight concurrent workers, each delivery is claimed by one, and of each session one at a time.
-pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_delivery_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut first = Vec::new();
@@ -329,7 +329,9 @@ pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The delivery of a worker that died is claimed by the next one; a renewed lease is held.
-pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn a_delivery_with_an_expired_lease_can_be_claimed(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;

@@ -15,7 +15,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed, webhooks::lease_of},
     generate::{self, Draw},
 };
@@ -43,7 +43,7 @@ async fn due(fixture: &Fixture, now: Timestamp) -> anyhow::Result<Vec<OperationI
 }
 
 /// Nothing is claimed before its due time, nor before its new one after a release or a change.
-pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_what_is_due_is_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     // The builder's intents are due ten seconds after their creation.
@@ -119,7 +119,7 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Claims use the store's own clock, whatever its time.
-pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
+pub async fn claims_use_the_store_clock(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // The builder's intents are due ten seconds after their creation.
     let (session, one) = fixture.session_with_attempt().await?;
@@ -144,7 +144,7 @@ pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The oldest are claimed first, up to the limit, and each claim is counted.
-pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()> {
+pub async fn claims_are_counted_and_limited(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut attempts = Vec::new();
     for _ in 0..5 {
@@ -181,7 +181,7 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
 }
 
 /// Final operations are not in the queue, and a release does not return them to it.
-pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn final_operations_are_never_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now().plus_seconds(60);
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -208,7 +208,7 @@ pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result
 }
 
 /// A session is claimed from its `due_at` on, not a microsecond earlier, in every status.
-pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_are_claimed_at_their_deadline(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let far = Timestamp::from_unix_micros(253_402_300_799_999_999).unwrap();
     for _ in 0..60 {
@@ -262,7 +262,7 @@ async fn claims(fixture: &Fixture, now: Timestamp, id: SessionId) -> anyhow::Res
 
 /// Each item names its PSP account, and items of busy accounts are left out, however many they are
 /// and however long they have been due: operations, sessions and notifications alike.
-pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
+pub async fn busy_accounts_are_excluded(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let queue = &store.queue;
     let mut accounts = vec![fixture.merchant.account.clone()];
@@ -333,7 +333,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
 }
 
 /// All open operations become due at once, except leased ones.
-pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result<()> {
+pub async fn leased_operations_are_not_made_due(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, held) = fixture.session_with_attempt().await?;
     let now = fixture.build.now().plus_seconds(10);
@@ -361,7 +361,7 @@ pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result
 }
 
 /// The depth is the number of open operations, with the creation time of the oldest.
-pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
+pub async fn depth_counts_open_operations(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let depth = async || -> anyhow::Result<(u64, Option<Timestamp>)> {
         let depths = store.queue.depths(fixture.build.now()).await?;
@@ -395,7 +395,7 @@ pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Each queue's number of items, and since when the oldest waits.
-pub async fn depths_count_waiting_items(store: &Store) -> anyhow::Result<()> {
+pub async fn depths_count_waiting_items(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let expect = async |queue: QueueName, now, wanted: (u64, Option<i64>)| -> anyhow::Result<()> {

@@ -7,10 +7,10 @@ use oncharge_domain::session::EventKind;
 use oncharge_ports::{CommitError, UnitOfWork};
 use tokio::task::JoinSet;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Of eight concurrent units over one version, one is committed; the others leave nothing.
-pub async fn one_of_many_concurrent_commits_succeeds(store: &Store) -> anyhow::Result<()> {
+pub async fn one_of_many_concurrent_commits_succeeds(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut session = fixture.session().await?;
     for round in 0..12 {
@@ -65,7 +65,7 @@ pub async fn one_of_many_concurrent_commits_succeeds(store: &Store) -> anyhow::R
 }
 
 /// A hundred sessions created concurrently are all stored.
-pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn concurrent_units_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let unit = |number: u32| {
         let scope = fixture
@@ -94,7 +94,7 @@ pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
 
 /// Commits dropped at many points: each is stored completely or not at all, and the store stays
 /// usable.
-pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_dropped_commit_leaves_all_or_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mut session, _) = fixture.session_with_attempt().await?;
     let mut units = Vec::new();
@@ -171,7 +171,7 @@ async fn ensure_all_or_nothing(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::
 
 /// Commits all units concurrently, each in its own task; returns the results in the units' order.
 async fn commit_concurrently(
-    store: &Store,
+    store: &TestedStore,
     units: &[UnitOfWork],
 ) -> anyhow::Result<Vec<Result<(), CommitError>>> {
     let start = Arc::new(tokio::sync::Barrier::new(units.len()));

@@ -9,13 +9,13 @@ use oncharge_domain::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed},
 };
 
 /// The request's bytes are kept while the operation is open, in every state, and deleted when it
 /// ends.
-pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()> {
+pub async fn requests_are_deleted_once_final(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for status in [OperationStatus::Succeeded, OperationStatus::Failed] {
         let (session, attempt) = fixture.session_with_attempt().await?;
@@ -48,7 +48,7 @@ pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()
 
 /// Finds open refunds that were never sent; not those that may have been sent, have ended, or
 /// belong to another session.
-pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Result<()> {
+pub async fn unsent_refunds_are_those_never_sent(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mine, other) = (fixture.session().await?, fixture.session().await?);
     let mut current = mine.clone();
@@ -111,7 +111,7 @@ pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Resul
 }
 
 /// A token is found once it was used in this session, also after the attempt has ended.
-pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
+pub async fn has_attempt_finds_tokens(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let OperationKind::Authorize { token, .. } = attempt.kind else {
@@ -145,7 +145,7 @@ pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
 
 /// Lists operations from a time on, that time included, oldest first, page by page: none is left
 /// out or repeated, even if operations are added or changed between pages.
-pub async fn operations_are_listed_since_a_time(store: &Store) -> anyhow::Result<()> {
+pub async fn operations_are_listed_since_a_time(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut all = Vec::new();
     for number in 0..12 {

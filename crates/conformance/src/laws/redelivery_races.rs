@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG, any, lease_of},
@@ -64,7 +64,7 @@ async fn ensure_pending_again(
 
 /// Whatever the result of the attempt in progress, it is recorded, and the event is sent again:
 /// also if it was the tenth failure, a success, or not made because the endpoint was gone.
-pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_the_running_attempt(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let last = fixture.new_event(&fixture.merchant).await?;
@@ -112,7 +112,7 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
 
 /// A 410 from the old URL does not affect the new one: the redelivery is sent there. If the URL is
 /// unchanged, the redelivery ends with the endpoint.
-pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_a_url_change(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -156,7 +156,7 @@ pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result
 
 /// A redelivery concurrent with the record of an attempt, many times: whichever comes first, the
 /// attempt is recorded and the event is sent again.
-pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_a_concurrent_record(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut events = Vec::new();
@@ -206,7 +206,9 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow:
 
 /// Removing or disabling an endpoint ends its open deliveries, but not the attempts in progress:
 /// those keep their leases and are recorded, and dead deliveries stay dead.
-pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> anyhow::Result<()> {
+pub async fn an_attempt_is_recorded_after_its_delivery_ends(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let later = fixture.build.now().plus_seconds(1_000_000);
     for removed in [true, false] {
@@ -277,7 +279,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
 
 /// An attempt disables the endpoint only if `failing_since` is still as it was read: not if the
 /// endpoint was set or has recovered meanwhile, even if it has failed again since.
-pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Result<()> {
+pub async fn a_recovered_endpoint_is_not_disabled(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     fixture.build.advance(FIVE_DAYS);

@@ -21,18 +21,18 @@ use oncharge_ports::{
 
 use super::clean_up::delete;
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
 /// Deletes all deliveries that ended before the store's present time.
-async fn delete_deliveries(store: &Store) -> anyhow::Result<usize> {
+async fn delete_deliveries(store: &TestedStore) -> anyhow::Result<usize> {
     let late = Timestamp::from_unix_seconds(7_000_000_000).unwrap();
     delete(store, Rows::Deliveries, late).await
 }
 
 /// Changes by units before the bound are deleted, others are kept; the session is not affected.
-pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_session_changes_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let first = fixture.build.next_unit(&session);
@@ -63,7 +63,9 @@ pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()
 }
 
 /// Delivered and dead deliveries are deleted with their attempts; pending ones are kept at any age.
-pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> anyhow::Result<()> {
+pub async fn ended_deliveries_are_deleted_with_their_attempts(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let [delivered, failing, gone] = [
@@ -119,7 +121,7 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
 
 /// An event whose delivery was deleted is kept and can be delivered again, starting with a first
 /// attempt; until that has ended, the new delivery is kept.
-pub async fn an_event_is_kept_after_its_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn an_event_is_kept_after_its_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -161,7 +163,7 @@ pub async fn an_event_is_kept_after_its_delivery(store: &Store) -> anyhow::Resul
 
 /// Keys that ended before the bound are deleted, also the one that set the webhook endpoint; active
 /// ones and one in its grace period are kept.
-pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn ended_keys_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let named = fixture.endpoint().await?.key;
@@ -219,7 +221,9 @@ async fn ended(
 
 /// Authorizations, captures and cancels that were certainly never sent are deleted; those that were
 /// sent, are young or are referenced by other rows are kept.
-pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn operations_that_were_never_sent_are_deleted(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let attempt = |session: &Session| fixture.build.attempt(session, "tok_1");
     let capture = |session: &Session| {

@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
     laws::merchants::equal,
 };
@@ -26,7 +26,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn new(store: &Store) -> anyhow::Result<Self> {
+    async fn new(store: &TestedStore) -> anyhow::Result<Self> {
         Self::of(Fixture::new(store).await?).await
     }
 
@@ -100,7 +100,7 @@ impl Shop {
 }
 
 /// The new key, the end of the old one and the response with the new key are committed together.
-pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rotation_stores_its_response(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
     ensure_eq!(
@@ -126,7 +126,9 @@ pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()>
 }
 
 /// A rotation needs no idempotency record; one of another merchant's key writes nothing.
-pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rotation_replaces_a_key_of_its_own_merchant(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let other = shop.fixture.other_merchant().await?;
     let (key, hash) = shop.fixture.build.api_key(&other);
@@ -162,7 +164,7 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
 
 /// A key that was rotated or revoked cannot be rotated, and of many concurrent rotations exactly
 /// one succeeds; the others write nothing.
-pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_rotated_once(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let all: Vec<(String, KeyRotation)> = (0..8)
         .map(|number| {
@@ -207,7 +209,7 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
 /// However many keys are rotated concurrently, at most [`MAX_ENDING_KEYS`] keys of a merchant are
 /// in their grace period; a refused rotation writes nothing. Rotations without a grace period are
 /// not limited, and a key that has ended no longer counts.
-pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
+pub async fn keys_in_grace_are_limited(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let replacing = |replaced: &ApiKey, text: &str, seconds| KeyRotation {
         replaced: replaced.id,
@@ -276,7 +278,7 @@ pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
 
 /// After a rotation concurrent with the end of all keys, every key has ended, whichever comes
 /// first.
-pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Result<()> {
+pub async fn no_rotation_survives_ending_all_keys(store: &TestedStore) -> anyhow::Result<()> {
     let mut shop = Shop::new(store).await?;
     for round in 0..8 {
         shop = shop.next().await?;
@@ -295,7 +297,7 @@ pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Resu
 
 /// If the idempotency key or the new key's hash is taken, nothing is written: the old key stays
 /// valid, and there is no new one.
-pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_rotation_writes_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let scope = shop.fixture.build.scope(&shop.fixture.merchant, "taken");
     shop.fixture

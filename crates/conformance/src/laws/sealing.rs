@@ -8,19 +8,19 @@ use oncharge_ports::unit_of_work::IdempotencyWrite;
 use oncharge_testkit::Builder;
 
 use crate::{
-    Reopen, Store,
+    Reopen, TestedStore,
     fixture::{Fixture, answer, fingerprint},
     keyring,
 };
 
 /// An open store responds to a ping.
-pub async fn ping_succeeds(store: &Store) -> anyhow::Result<()> {
+pub async fn ping_succeeds(store: &TestedStore) -> anyhow::Result<()> {
     store.maintenance.ping().await?;
     Ok(())
 }
 
 /// After resealing the old key can be removed: every value opens with the new key alone.
-pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Result<()> {
+pub async fn resealed_values_open_under_the_new_key(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -92,7 +92,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
 }
 
 /// Resealing fails with the id of a key that a value needs and that is not configured.
-pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
+pub async fn a_missing_key_is_named(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -110,7 +110,7 @@ const NOTIFICATIONS: u64 = 1100;
 
 /// A reseal that is dropped midway leaves each value under one of the two keys; the next one
 /// completes it.
-pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::Result<()> {
+pub async fn resealing_restarts_after_an_interruption(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -157,6 +157,6 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     Ok(())
 }
 
-async fn open(reopen: &Reopen, keys: &[(&str, u8)]) -> anyhow::Result<Store> {
+async fn open(reopen: &Reopen, keys: &[(&str, u8)]) -> anyhow::Result<TestedStore> {
     reopen(keyring(keys)).await
 }

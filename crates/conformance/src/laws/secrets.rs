@@ -11,7 +11,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
@@ -33,7 +33,7 @@ fn rotation(fixture: &Fixture, read: &WebhookEndpoint, text: &str) -> SecretRota
 
 /// Of many rotations that have read the same endpoint one succeeds, and is stored with its
 /// response; the others write nothing. Whether the endpoint is disabled or failing is not changed.
-pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_secret_is_rotated_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failing = WebhookEndpoint {
         disabled: Some(fixture.gone()),
@@ -78,7 +78,7 @@ pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
 
 /// If the idempotency key is taken, the secret is not changed; a secret revoked at once is deleted;
 /// and a removed endpoint has none.
-pub async fn a_failed_rotation_keeps_the_secret(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_rotation_keeps_the_secret(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let read = fixture.endpoint().await?;
     let scope = fixture.build.scope(&fixture.merchant, "taken");

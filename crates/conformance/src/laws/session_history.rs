@@ -19,7 +19,7 @@ use oncharge_ports::{
 use oncharge_testkit::build::reference;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         ALL, Fixture,
         webhooks::{EXPIRED, LONG},
@@ -32,7 +32,7 @@ async fn history_of(fixture: &Fixture, id: SessionId) -> anyhow::Result<SessionH
 }
 
 /// The history shows whether there is contact data, and not its content.
-pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Result<()> {
+pub async fn operator_queries_open_no_sealed_values(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let email = Some(Email::parse("shopper@example.com")?);
     let phone = Some(Phone::parse("+15551234567")?);
@@ -91,7 +91,7 @@ pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Re
 
 /// A history contains operations with their tries, refunds, events with their deliveries and
 /// attempts, notifications and audit entries: its own session's, and no other's.
-pub async fn a_session_history_is_complete(store: &Store) -> anyhow::Result<()> {
+pub async fn a_session_history_is_complete(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let nothing = store
         .operator_queries
@@ -297,7 +297,7 @@ async fn unsent_event_has_no_delivery(fixture: &Fixture, event: EventId) -> anyh
 }
 
 /// At most the limit of rows per kind, the oldest ones, with a flag that the history is truncated.
-pub async fn a_long_session_history_is_truncated(store: &Store) -> anyhow::Result<()> {
+pub async fn a_long_session_history_is_truncated(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let entry = |number: u32| {

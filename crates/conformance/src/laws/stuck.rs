@@ -19,7 +19,7 @@ use oncharge_testkit::build::{ENDPOINT, eur, reference};
 use time::Duration as Span;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -63,7 +63,9 @@ async fn stuck_past_budget(
 
 /// Stuck if open for longer than a quarter of an hour, or three days if the PSP has accepted it;
 /// compensations are a kind of their own, and final operations are never stuck.
-pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyhow::Result<()> {
+pub async fn open_operations_are_stuck_past_their_budget(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let mut wanted = Vec::new();
@@ -134,7 +136,7 @@ fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow:
 }
 
 /// Compensations are listed at once, until the money is back.
-pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Result<()> {
+pub async fn open_compensations_are_stuck_at_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let kind = OperationKind::Compensation {
@@ -182,7 +184,7 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
 
 /// Refunds that succeeded although their session's capture has failed are listed permanently, and
 /// only those.
-pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn refunds_of_failed_captures_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failed = Status::CaptureFailed(CaptureFailed {
         payment: Payment {
@@ -243,7 +245,7 @@ fn with_status(fixture: &Fixture, session: &Session, status: Status) -> UnitOfWo
 
 /// Stuck five minutes past the deadline, even under a lease: a worker that fails at every try holds
 /// its lease nearly all the time.
-pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn late_deadlines_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let first = fixture.session().await?;
     fixture.build.advance(600);
@@ -280,7 +282,7 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
 
 /// Mismatched, unmatched and malformed ones are stuck at once, until they are dismissed; waiting
 /// ones past their budget, even under a lease; unverified and closed ones never.
-pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn notifications_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let (kind, mut wanted): (_, Vec<(NotificationId, &str)>) = (StuckKind::Notification, vec![]);
@@ -340,7 +342,7 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
 
 /// An endpoint that has failed for longer than an hour is stuck, shown with its URL without the
 /// query; not one that works, was just set or is disabled.
-pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn failing_endpoints_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (start, kind) = (fixture.build.now(), StuckKind::Endpoint);
     let late = start.plus_seconds(10_000);
@@ -369,7 +371,7 @@ pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
 /// Stuck five minutes past the due time, even under a lease, but not while they wait for an earlier
 /// first attempt; a delivery that waits for its next retry is not late. The URL is shown without
 /// its query.
-pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn late_deliveries_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -438,7 +440,7 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
 
 /// A delivery that is postponed repeatedly without an attempt (its merchant has no key) is stuck as
 /// well.
-pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn postponed_deliveries_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -461,7 +463,7 @@ pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()>
 }
 
 /// The oldest of all kinds are listed first, up to the limit.
-pub async fn stuck_items_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
+pub async fn stuck_items_are_listed_oldest_first(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     ensure_eq!(
         store.queue.stuck(fixture.build.now(), 10).await?,

@@ -12,10 +12,10 @@ use oncharge_ports::{
 };
 use oncharge_testkit::build::reference;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// If any part of a unit fails, no other part is stored; once corrected, all of it is.
-pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_unit_is_all_or_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let taken = fixture.build.scope(&fixture.merchant, "taken");
@@ -73,7 +73,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
 
 /// A unit based on a version that is not the newest fails as a whole: too old, repeated, or created
 /// a second time.
-pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stale_unit_writes_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (read, _) = fixture.session_with_attempt().await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
@@ -110,7 +110,7 @@ pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
 }
 
 /// An event number is unique in its session, and can be used in every other session.
-pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
+pub async fn event_numbers_are_unique(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (one, other) = (fixture.session().await?, fixture.session().await?);
     for session in [&one, &other] {
@@ -146,7 +146,7 @@ pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Committed units of every shape are found, also after later units; failed ones never are.
-pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<()> {
+pub async fn is_committed_reports_the_outcome(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
     let created = fixture.build.unit(fixture.build.session(&fixture.merchant));
@@ -191,7 +191,7 @@ pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<(
 
 /// Valid units queued together with an invalid one are committed: even if a store writes several
 /// together, each is all or nothing by itself.
-pub async fn a_failing_unit_affects_no_other(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failing_unit_affects_no_other(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let taken = fixture.build.scope(&fixture.merchant, "taken");
@@ -316,7 +316,7 @@ async fn all_of(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::Result<()> {
 }
 
 /// Only one operation can be in flight; when one fails, the same unit can start the next.
-pub async fn a_failed_operation_is_replaced_in_one_unit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_operation_is_replaced_in_one_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let next = Operation {

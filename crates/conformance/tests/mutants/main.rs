@@ -11,8 +11,8 @@ mod webhooks;
 
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
-use oncharge_conformance::{Store, TimedQueue, laws, set_fake_clock};
-use oncharge_ports::unit_of_work::Lease;
+use oncharge_conformance::{TestedStore, laws, set_fake_clock};
+use oncharge_ports::{Store, unit_of_work::Lease};
 use oncharge_testkit::{FakeClock, MemoryStore};
 
 /// The defect of a store.
@@ -139,15 +139,16 @@ async fn run_law(mutation: Mutation, name: &str) -> anyhow::Result<()> {
         cleaned_up: AtomicBool::new(false),
         leases: Mutex::default(),
     });
-    let store = Store {
+    let ports = Store {
         checkout: mutant.clone(),
         merchants: mutant.clone(),
         inbox: mutant.clone(),
         webhooks: mutant.clone(),
-        queue: TimedQueue::new(mutant.clone(), set_fake_clock(clock.clone())),
+        work: mutant.clone(),
         maintenance: mutant,
-        ..Store::of(memory, set_fake_clock(clock))
+        ..Store::new(memory)
     };
+    let store = TestedStore::new(ports, set_fake_clock(clock));
     let (_, law) = laws().into_iter().find(|(law, _)| *law == name).unwrap();
     law(store).await
 }

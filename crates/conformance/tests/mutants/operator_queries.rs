@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oncharge_conformance::{Store, laws, set_fake_clock};
+use oncharge_conformance::{TestedStore, laws, set_fake_clock};
 use oncharge_domain::{
     id::SessionId,
     session::StatusName,
@@ -11,7 +11,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    OperatorQueries, StoreError,
+    OperatorQueries, Store, StoreError,
     operator_queries::{FoundSession, SessionHistory, SessionIdentifier, SessionSearch},
     queries::Page,
 };
@@ -214,13 +214,14 @@ async fn each_operator_query_mutant_breaks_its_law() {
     ] {
         let clock = Arc::new(FakeClock::new());
         let memory = Arc::new(MemoryStore::new(clock.clone()));
-        let store = Store {
+        let ports = Store {
             operator_queries: Arc::new(MutantStore {
                 store: memory.clone(),
                 mutation,
             }),
-            ..Store::of(memory, set_fake_clock(clock))
+            ..Store::new(memory)
         };
+        let store = TestedStore::new(ports, set_fake_clock(clock));
         let (_, law) = laws().into_iter().find(|(law, _)| *law == name).unwrap();
         let kept = law(store).await;
         assert!(

@@ -37,6 +37,7 @@ pub(super) async fn register(
         .parse()
         .context("the sandbox's merchant id")?;
     let key = components
+        .store
         .merchants
         .key(&ApiKeyHash::of(&credentials.api_key))
         .await?;
@@ -67,7 +68,7 @@ pub(super) fn signing_secret(
     components: &Components,
     credentials: &Credentials,
 ) -> anyhow::Result<SigningSecret> {
-    let webhooks = Arc::clone(&components.webhooks);
+    let webhooks = Arc::clone(&components.store.webhooks);
     let merchant: MerchantId = credentials
         .merchant_id
         .parse()

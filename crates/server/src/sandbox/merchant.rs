@@ -55,6 +55,7 @@ async fn reuse_or_renew_key(
     credentials: Credentials,
 ) -> anyhow::Result<Option<Credentials>> {
     let stored_key = components
+        .store
         .merchants
         .key(&ApiKeyHash::of(&credentials.api_key))
         .await?;
@@ -65,7 +66,7 @@ async fn reuse_or_renew_key(
         .merchant_id
         .parse()
         .context("the sandbox's merchant id")?;
-    if components.merchants.merchant(id).await?.is_none() {
+    if components.store.merchants.merchant(id).await?.is_none() {
         return Ok(None);
     }
     let new = merchants::add_key(&components.app, id).await?;

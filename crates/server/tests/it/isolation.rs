@@ -20,10 +20,7 @@ use oncharge_application::{App, Dependencies, Settings, workers::runner};
 use oncharge_domain::{
     audit::AuditAction, keyring::Keyring, merchant::Merchant, session::EventKind,
 };
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    OperatorQueries, WebhookRepository, WorkQueue,
-};
+use oncharge_ports::Store;
 use oncharge_testkit::{Builder, FakeClock, ScriptedPsp, SeededEntropy, build::endpoint_url};
 
 use crate::support::{Database, eventually, on_both};
@@ -73,11 +70,11 @@ async fn time_to_deliver_to_quick_merchants(
             let store =
                 SqliteStore::open(file, keyring(MASTER), entropy(), Arc::new(FakeClock::new()))
                     .unwrap();
-            with_due_events(Arc::new(store), &base, hanging).await
+            with_due_events(Store::new(Arc::new(store)), &base, hanging).await
         }
         Some(url) => {
             let store = PostgresStore::connect(&url, keyring(MASTER), entropy(), 8);
-            with_due_events(Arc::new(store.await.unwrap()), &base, hanging).await
+            with_due_events(Store::new(Arc::new(store.await.unwrap())), &base, hanging).await
         }
     };
     let started = Instant::now();
@@ -101,25 +98,13 @@ async fn time_to_deliver_to_quick_merchants(
 }
 
 /// An application over this store, with merchants whose events are due.
-async fn with_due_events<S>(store: Arc<S>, base: &str, hanging: usize) -> App
-where
-    S: CheckoutRepository
-        + MerchantRepository
-        + BlocklistRepository
-        + WorkQueue
-        + OperatorQueries
-        + Inbox
-        + WebhookRepository
-        + KeyRegistry
-        + Maintenance
-        + 'static,
-{
+async fn with_due_events(store: Store, base: &str, hanging: usize) -> App {
     let build = Builder::new(7);
     for (path, count) in [("hanging", hanging), ("quick", QUICK)] {
         for number in 0..count {
             let merchant = build.merchant();
             let url = format!("{base}/{path}/{number}");
-            create_merchant(&*store, &build, &merchant, &url).await;
+            create_merchant(&store, &build, &merchant, &url).await;
             for _ in 0..EVENTS {
                 let mut session = build.session(&merchant);
                 // PostgreSQL uses its own clock, by which the lease must not expire during the
@@ -128,21 +113,13 @@ where
                 let mut unit = build.unit(session.clone());
                 unit.events = vec![build.event(&session, 1, EventKind::PaymentAuthorized)];
                 unit.session.next_sequence = 2;
-                store.commit(unit).await.unwrap();
+                store.checkout.commit(unit).await.unwrap();
             }
         }
     }
     let clock = Arc::new(FakeClock::new());
     App::new(Dependencies {
-        checkout: store.clone(),
-        merchants: store.clone(),
-        blocklist: store.clone(),
-        inbox: store.clone(),
-        webhooks: store.clone(),
-        work: store.clone(),
-        operator_queries: store.clone(),
-        key_registry: store.clone(),
-        maintenance: store,
+        store,
         psps: Arc::new(ScriptedPsp::new()),
         sender: Arc::new(HttpSender::new(clock.clone(), true).unwrap()),
         presenter: Arc::new(JsonPresenter),
@@ -155,19 +132,15 @@ where
 }
 
 /// Stores the merchant, its key and its endpoint.
-async fn create_merchant(
-    store: &(impl MerchantRepository + WebhookRepository),
-    build: &Builder,
-    merchant: &Merchant,
-    url: &str,
-) {
+async fn create_merchant(store: &Store, build: &Builder, merchant: &Merchant, url: &str) {
     let (key, hash) = build.api_key(merchant);
     let made = build.audit(AuditAction::MerchantCreated);
-    store.create(merchant, &key, &hash, &made).await.unwrap();
+    let created = store.merchants.create(merchant, &key, &hash, &made);
+    created.await.unwrap();
     let mut endpoint = build.endpoint(merchant, &key);
     endpoint.url = endpoint_url(url);
     let set = build.audit(AuditAction::EndpointSet);
-    store.set_endpoint(&endpoint, &set).await.unwrap();
+    store.webhooks.set_endpoint(&endpoint, &set).await.unwrap();
 }
 
 fn keyring(text: &str) -> Keyring {

@@ -7,7 +7,7 @@ use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{
     audit::AuditAction, keyring::Keyring, merchant::Merchant, psp::PspAccount, time::Timestamp,
 };
-use oncharge_ports::{Clock, MerchantRepository, WebhookRepository};
+use oncharge_ports::{Clock, MerchantRepository, Store, WebhookRepository};
 use oncharge_testkit::{
     Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy,
 };
@@ -218,19 +218,16 @@ fn dependencies(
         fault_plan: fault_plan.clone(),
     });
     Dependencies {
-        checkout: faulty.clone(),
-        inbox: faulty.clone(),
-        webhooks: faulty,
-        key_registry: store.clone(),
-        maintenance: store.clone(),
+        store: Store {
+            checkout: faulty.clone(),
+            inbox: faulty.clone(),
+            webhooks: faulty,
+            ..Store::new(store.clone())
+        },
         sender: Arc::new(FaultySender {
             inner: merchant_server.clone(),
             fault_plan: fault_plan.clone(),
         }),
-        merchants: store.clone(),
-        blocklist: store.clone(),
-        work: store.clone(),
-        operator_queries: store.clone(),
         psps: Arc::new(FaultyPsp {
             inner: psps[0].clone(),
             other: psps[1].clone(),
