@@ -5,8 +5,9 @@ use std::path::Path;
 use anyhow::Context;
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
 use oncharge_domain::{
+    branding::{Branding, logo::Logo},
     id::MerchantId,
-    merchant::{ApiKeyHash, branding::Branding, logo::Logo},
+    merchant::ApiKeyHash,
     psp::PspAccount,
     text::MerchantName,
 };

@@ -1,6 +1,10 @@
 //! Branding of a merchant's checkout: an accent for each color scheme, and a logo.
 
-use super::{
+pub mod accent;
+pub mod color;
+pub mod logo;
+
+use self::{
     accent::{Accent, ColorScheme, Palette},
     logo::Logo,
 };

@@ -153,15 +153,15 @@ mod tests {
     fn a_low_contrast_error_names_both_values() {
         assert_eq!(
             refusal("#777", ColorScheme::Light),
-            "#777777 has a contrast of 4.4:1 with the light page (#ffffff); at least 4.5:1 is needed"
+            "#777777 has a contrast of 4.4:1 against the light page background (#ffffff); at least 4.5:1 is required"
         );
         assert_eq!(
             refusal("#C2185B", ColorScheme::Dark),
-            "#c2185b has a contrast of 2.8:1 with the dark page (#191d23); at least 4.5:1 is needed"
+            "#c2185b has a contrast of 2.8:1 against the dark page background (#191d23); at least 4.5:1 is required"
         );
         assert_eq!(
             refusal("#fff", ColorScheme::Light),
-            "#ffffff has a contrast of 1.0:1 with the light page (#ffffff); at least 4.5:1 is needed"
+            "#ffffff has a contrast of 1.0:1 against the light page background (#ffffff); at least 4.5:1 is required"
         );
         assert_eq!(
             refusal("pink", ColorScheme::Light),
