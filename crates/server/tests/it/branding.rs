@@ -93,7 +93,7 @@ async fn invalid_branding_is_rejected_and_changes_nothing() {
             "#c2185b",
             "contrast of 2.8:1 against the dark page",
         ),
-        ("--logo", absent.to_str().unwrap(), "cannot be read"),
+        ("--logo", absent.to_str().unwrap(), "cannot read the file"),
         (
             "--logo",
             &path("a.png", b"no image"),
