@@ -3,8 +3,9 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
+    branding::{Branding, accent::Accent, logo::Logo},
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,

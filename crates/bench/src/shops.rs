@@ -4,9 +4,10 @@ use anyhow::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
+    branding::Branding,
     currency::Currency,
     id::MerchantId,
-    merchant::{ApiKey, ApiKeyHash, Merchant, branding::Branding},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     money::Money,
     psp::PspAccount,
     session::{Event, EventKind, NewSession, Session},

@@ -7,7 +7,7 @@ mod data;
 pub mod state;
 
 use askama::Template;
-use oncharge_domain::{merchant::branding::Branding, money::Money};
+use oncharge_domain::{branding::Branding, money::Money};
 use url::Url;
 
 use self::branding::AccentStyle;

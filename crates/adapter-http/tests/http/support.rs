@@ -16,9 +16,10 @@ use oncharge_application::{
     workers::{psp_inbox, webhook_delivery},
 };
 use oncharge_domain::{
+    branding::Branding,
     id::{MerchantId, SessionId},
     keyring::{KeyId, Keyring},
-    merchant::{ApiKeyHash, branding::Branding},
+    merchant::ApiKeyHash,
     psp::PspAccount,
     text::MerchantName,
 };

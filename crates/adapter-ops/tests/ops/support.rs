@@ -14,9 +14,10 @@ use oncharge_application::{
     merchants::{self, NewPair},
 };
 use oncharge_domain::{
+    branding::Branding,
     id::SessionId,
     keyring::{KeyId, Keyring},
-    merchant::{Merchant, branding::Branding},
+    merchant::Merchant,
     text::{Contact, MerchantName, Metadata, OrderId, Reference, ReturnUrl},
 };
 use oncharge_ports::Store;

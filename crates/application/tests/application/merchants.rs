@@ -5,9 +5,9 @@ use oncharge_application::{
     merchants::{self, Change, KeySelector, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
-    merchant::{
+    branding::{
+        Branding,
         accent::{Accent, ColorScheme},
-        branding::Branding,
         logo::Logo,
     },
     psp::PspAccount,

@@ -3,12 +3,12 @@
 use anyhow::{Context, ensure};
 use oncharge_domain::{
     audit::AuditAction,
-    merchant::{
-        Merchant,
+    branding::{
+        Branding,
         accent::{Accent, ColorScheme},
-        branding::Branding,
         logo::{Logo, MAX_BYTES},
     },
+    merchant::Merchant,
 };
 
 use crate::{TestedStore, fixture::Fixture};

@@ -7,7 +7,7 @@ use std::{
 };
 
 use oncharge_application::merchants::Change;
-use oncharge_domain::merchant::{
+use oncharge_domain::branding::{
     accent::{Accent, AccentError, ColorScheme},
     logo::{Logo, LogoError, MAX_BYTES},
 };

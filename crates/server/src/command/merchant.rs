@@ -9,8 +9,9 @@ use oncharge_application::{
     merchants::{self, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
+    branding::{Branding, accent::ColorScheme},
     id::MerchantId,
-    merchant::{Merchant, accent::ColorScheme, branding::Branding},
+    merchant::Merchant,
     psp::PspAccount,
     text::MerchantName,
 };

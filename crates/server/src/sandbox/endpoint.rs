@@ -9,6 +9,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context;
 use oncharge_application::{Error, webhooks::endpoint};
+use oncharge_demo_shop::{SigningSecret, WEBHOOK_PATH};
 use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
     merchant::ApiKeyHash,
@@ -16,11 +17,7 @@ use oncharge_domain::{
 };
 
 use super::Credentials;
-use crate::{
-    config::write_private,
-    shop::{SigningSecret, WEBHOOK_PATH},
-    wiring::Components,
-};
+use crate::{config::write_private, wiring::Components};
 
 /// The file with the URLs that the sandbox has registered.
 const REGISTERED_URLS_FILE: &str = "webhook-endpoint.json";

@@ -86,14 +86,14 @@ async fn invalid_branding_is_rejected_and_changes_nothing() {
     let large = format!("{LOGO}{}", " ".repeat(8192));
     let absent = dev.dir.path().join("absent.png");
     for (flag, value, reason) in [
-        ("--accent", "pink", "like #c2185b"),
+        ("--accent", "pink", "such as #c2185b"),
         ("--accent", "#777777", "contrast of 4.4:1"),
         (
             "--accent-dark",
             "#c2185b",
-            "contrast of 2.8:1 with the dark page",
+            "contrast of 2.8:1 against the dark page",
         ),
-        ("--logo", absent.to_str().unwrap(), "cannot be read"),
+        ("--logo", absent.to_str().unwrap(), "cannot read the file"),
         (
             "--logo",
             &path("a.png", b"no image"),

@@ -170,6 +170,7 @@ async fn keys_can_be_replaced() {
         "sandbox.json",
         "simulator.url",
         "webhook-endpoint.json",
+        "shop-webhooks.jsonl",
         "master.key",
     ] {
         let mode = fs::metadata(data_dir(dev.dir.path()).join(name))

@@ -1,6 +1,6 @@
 //! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http,
 //! adapter-ops ← server`, `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
-//! `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
+//! `ports ← every other adapter ← server`, `client ← demo-shop ← server`, `testkit → ports`, `conformance → testkit`.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Crate, Workspace};
@@ -81,6 +81,12 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed: &["domain"],
         allowed_in_tests: &[],
     },
+    // An ordinary merchant; its tests sign webhooks with the domain's code.
+    CrateRule {
+        name: "demo-shop",
+        allowed: &["client"],
+        allowed_in_tests: &["domain"],
+    },
     // Depends on HTTP only, not on payments.
     CrateRule {
         name: "host-guard",
@@ -118,6 +124,7 @@ const CRATE_RULES: &[CrateRule] = &[
             "adapter-webhook",
             "adapter-risk",
             "client",
+            "demo-shop",
             "psp-simulator",
         ],
         allowed_in_tests: &["testkit"],

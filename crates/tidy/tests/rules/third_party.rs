@@ -24,6 +24,7 @@ const SQL_CLIENTS: &[&str] = &[
 const HTTP_SERVERS: &[&str] = &[
     "adapter-http",
     "adapter-ops",
+    "demo-shop",
     "host-guard",
     "psp-simulator",
     "server",
@@ -76,7 +77,14 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
     },
     ConfinedPackage {
         package: "anyhow",
-        allowed_in: &["server", "psp-simulator", "conformance", "tidy", "bench"],
+        allowed_in: &[
+            "server",
+            "demo-shop",
+            "psp-simulator",
+            "conformance",
+            "tidy",
+            "bench",
+        ],
         why: "a library defines its own error types, which callers can match",
     },
     ConfinedPackage {

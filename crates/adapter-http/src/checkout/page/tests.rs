@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use oncharge_domain::branding::accent::{Accent, ColorScheme};
+use oncharge_domain::branding::logo::{Logo, MAX_BYTES};
 use oncharge_domain::currency::Currency;
-use oncharge_domain::merchant::accent::{Accent, ColorScheme};
-use oncharge_domain::merchant::logo::{Logo, MAX_BYTES};
 use oncharge_domain::session::{NextAction, RetryReason, StatusName};
 use serde_json::Value;
 use url::Url;
