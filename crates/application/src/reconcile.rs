@@ -151,7 +151,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         return Comparison::Unreachable;
     };
     let theirs = match psp.look_up(operation.id).await {
-        Ok(Some(report)) if !report.details.match_operation(&operation) => {
+        Ok(Some(report)) if !operation.matches(&report.details) => {
             return Comparison::Different(Box::new(Difference {
                 ours: ours(&operation),
                 theirs: "mismatched",

@@ -153,7 +153,7 @@ fn contradicts(operation: &Operation, result: &CallResult) -> bool {
             result.psp_result,
             PspResult::Response(PspResponse::Done { .. })
         )
-        && result.details.match_operation(operation)
+        && operation.matches(&result.details)
 }
 
 /// The operation's current state at the PSP, in place of a result that contradicts the stored one:
@@ -163,7 +163,7 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
         Ok(None) => Some(result.clone()),
-        Ok(Some(found)) if !found.details.match_operation(operation) => None,
+        Ok(Some(found)) if !operation.matches(&found.details) => None,
         Ok(Some(found)) => match found.answer {
             PspResponse::Done { .. } | PspResponse::Refused(_) => Some(found.into()),
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,

@@ -3,7 +3,7 @@
 use crate::{
     id::{MerchantId, OperationId, RefundId, SessionId},
     money::Money,
-    psp::{Instruction, PspAccount, PspReference, RefusalReason, TokenFingerprint},
+    psp::{Instruction, PspAccount, PspDetails, PspReference, RefusalReason, TokenFingerprint},
     time::Timestamp,
 };
 
@@ -135,6 +135,19 @@ impl Operation {
     /// Whether the outcome is still pending.
     pub fn is_open(&self) -> bool {
         self.status == OperationStatus::Requested
+    }
+
+    /// Whether a PSP's details can be those of this operation: neither reference nor amount differs.
+    /// The reference is compared once it is known. A result whose details do not match does not
+    /// count.
+    pub fn matches(&self, details: &PspDetails) -> bool {
+        let is_known = |reference| {
+            self.reference
+                .as_ref()
+                .is_none_or(|known| known == reference)
+        };
+        details.reference.as_ref().is_none_or(is_known)
+            && details.amount.is_none_or(|amount| amount == self.amount)
     }
 
     /// The instruction for the connector; `None` if the payment it acts on is missing.

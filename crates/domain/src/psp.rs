@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{card::Card, money::Money, operation::Operation, signing::sha256, text::TextError};
+use crate::{card::Card, money::Money, signing::sha256, text::TextError};
 
 /// The account at a PSP that an operation is sent through.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -136,17 +136,6 @@ pub struct PspDetails {
     pub amount: Option<Money>,
     /// The card that was authorized.
     pub card: Option<Card>,
-}
-
-impl PspDetails {
-    /// Whether these details can be those of this operation: neither reference nor amount differs.
-    /// The operation's reference is compared once it is known. A result whose details do not match
-    /// does not count (payments.md, section 2).
-    pub fn match_operation(&self, operation: &Operation) -> bool {
-        let has_reference = |reference| operation.reference.as_ref().is_none_or(|r| r == reference);
-        self.reference.as_ref().is_none_or(has_reference)
-            && self.amount.is_none_or(|amount| amount == operation.amount)
-    }
 }
 
 /// A PSP's report on one operation, in a response or a look-up.

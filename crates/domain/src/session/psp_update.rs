@@ -28,7 +28,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
     if update.operation.session != draft.session.id {
         return Err(Refusal::Inconsistent("the operation is of another session"));
     }
-    if !update.details.match_operation(&update.operation) {
+    if !update.operation.matches(&update.details) {
         record_mismatch(draft, update.operation);
         return Ok(());
     }
