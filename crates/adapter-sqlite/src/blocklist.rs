@@ -1,7 +1,11 @@
 //! The shared blocklist: bans by peppered hash, revoked but never deleted.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Binary, Text},
+};
 use oncharge_domain::{
     audit::AuditEntry,
     blocklist::{Ban, PepperedHash},
@@ -9,7 +13,7 @@ use oncharge_domain::{
     keyring::KeyFingerprint,
     time::Timestamp,
 };
-use oncharge_ports::{BlocklistRepository, StoreError};
+use oncharge_ports::{BlocklistRepository, CommitError, StoreError};
 use oncharge_store_rows::{
     Value,
     prepared::Prepared,
@@ -17,7 +21,7 @@ use oncharge_store_rows::{
     schema::bans,
 };
 
-use crate::{audit, error, key_registry::register_pepper, store::SqliteStore, writer::Priority};
+use crate::{audit, clock::CLOCK, error, store::SqliteStore, writer::Priority};
 
 #[async_trait]
 impl BlocklistRepository for SqliteStore {
@@ -53,7 +57,7 @@ impl BlocklistRepository for SqliteStore {
         let row = BanRow::from(ban);
         let (pepper, audit) = (pepper.clone(), AuditRow::from(audit));
         let added = self.write(Priority::Request, move |connection| {
-            if !register_pepper(connection, &pepper)? {
+            if !register(connection, &pepper)? {
                 return Ok(false);
             }
             let insert = row.insert_into(bans::table);
@@ -72,7 +76,7 @@ impl BlocklistRepository for SqliteStore {
     ) -> Result<bool, StoreError> {
         let (hash, pepper) = (hash.clone(), pepper.clone());
         let written = self.write(Priority::Worker, move |connection| {
-            if !register_pepper(connection, &pepper)? {
+            if !register(connection, &pepper)? {
                 return Ok(false);
             }
             let rewrite = diesel::update(bans::table.find(Value(id))).set((
@@ -116,4 +120,25 @@ impl BlocklistRepository for SqliteStore {
         });
         revoked.await.map_err(error::into_store_error)
     }
+}
+
+/// Registers a pepper if every live node has it, else changes nothing and returns `false`. The
+/// writer's transaction excludes the concurrent publishing of nodes.
+fn register(
+    connection: &mut SqliteConnection,
+    pepper: &KeyFingerprint,
+) -> Result<bool, CommitError> {
+    let register = format!(
+        "INSERT INTO keys_in_use (purpose, key_id, digest) SELECT 'pepper', ?, ? \
+         WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE live_until > {CLOCK} \
+         AND NOT EXISTS (SELECT 1 FROM json_each(pepper_keys) WHERE value = ?)) \
+         ON CONFLICT (purpose, key_id) DO UPDATE SET digest = excluded.digest \
+         WHERE keys_in_use.digest = excluded.digest"
+    );
+    let registered = sql_query(register)
+        .bind::<Text, _>(pepper.id.as_str())
+        .bind::<Binary, _>(pepper.digest.as_slice())
+        .bind::<Text, _>(pepper.to_string())
+        .execute(connection);
+    Ok(registered.map_err(error::commit)? == 1)
 }

@@ -20,7 +20,7 @@ use crate::{error, prepared::touched};
 /// back.
 pub(crate) fn write(connection: &mut SqliteConnection, key: KeyWrite) -> Result<(), CommitError> {
     match key {
-        KeyWrite::Take(row, forgotten) => take_key(connection, &row, forgotten),
+        KeyWrite::Take(row, forgotten) => take(connection, &row, forgotten),
         KeyWrite::Complete(scope, answer) => {
             // If an answer is stored already, no row matches, and that answer stays.
             let update = diesel::update(unanswered(&scope)).set(answer);
@@ -41,7 +41,7 @@ const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT 1 FROM operations
     WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
 
 /// Inserts the record; replaces an existing one only if its retention period is over.
-fn take_key(
+fn take(
     connection: &mut SqliteConnection,
     row: &NewKeyRow,
     forgotten: Timestamp,

@@ -15,7 +15,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CommitError, KeyRegistry, StoreError,
+    KeyRegistry, StoreError,
     key_registry::{Node, RegisteredKeys},
 };
 use oncharge_store_rows::{
@@ -140,25 +140,4 @@ impl KeyRegistry for SqliteStore {
         });
         Ok(retired.await.map_err(error::into_store_error)? == 1)
     }
-}
-
-/// Registers a pepper if every live node has it, else changes nothing and returns `false`. The
-/// writer's transaction excludes the concurrent publishing of nodes.
-pub(crate) fn register_pepper(
-    connection: &mut SqliteConnection,
-    pepper: &KeyFingerprint,
-) -> Result<bool, CommitError> {
-    let register = format!(
-        "INSERT INTO keys_in_use (purpose, key_id, digest) SELECT 'pepper', ?, ? \
-         WHERE NOT EXISTS (SELECT 1 FROM nodes WHERE live_until > {CLOCK} \
-         AND NOT EXISTS (SELECT 1 FROM json_each(pepper_keys) WHERE value = ?)) \
-         ON CONFLICT (purpose, key_id) DO UPDATE SET digest = excluded.digest \
-         WHERE keys_in_use.digest = excluded.digest"
-    );
-    let registered = sql_query(register)
-        .bind::<Text, _>(pepper.id.as_str())
-        .bind::<Binary, _>(pepper.digest.as_slice())
-        .bind::<Text, _>(pepper.to_string())
-        .execute(connection);
-    Ok(registered.map_err(error::commit)? == 1)
 }

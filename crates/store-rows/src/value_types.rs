@@ -40,7 +40,7 @@ impl<T> Value<T> {
 
 /// Lets a value, wrapped or not, be read from and bound to columns of this SQL type.
 macro_rules! column_values {
-    ($sql_type:ty: $($value:ty $(, $kind:ident)?;)*) => {
+    ($sql_type:ty: $value:ty $(, $kind:ident)?) => {
         impl<T: ToSql<$sql_type, DB>, DB: Backend> ToSql<$sql_type, DB> for Value<T> {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
                 self.0.to_sql(out)
@@ -53,7 +53,7 @@ macro_rules! column_values {
             }
         }
 
-        $(impl<$($kind: Kind,)? DB: Backend> Queryable<$sql_type, DB> for $value
+        impl<$($kind: Kind,)? DB: Backend> Queryable<$sql_type, DB> for $value
         where
             Self: FromSql<$sql_type, DB>,
         {
@@ -62,12 +62,12 @@ macro_rules! column_values {
             fn build(row: Self) -> deserialize::Result<Self> {
                 Ok(row)
             }
-        })*
+        }
     };
 }
 
-column_values!(sql_types::Id: Id<K>, K;);
-column_values!(sql_types::Instant: Timestamp;);
+column_values!(sql_types::Id: Id<K>, K);
+column_values!(sql_types::Instant: Timestamp);
 
 impl ToSql<sql_types::Id, Pg> for Uuid {
     fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
