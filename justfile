@@ -1,4 +1,4 @@
-# Short names for what is done often. `just` lists them. CI calls the scripts, not this file.
+# Short names for common tasks. `just` lists them. CI calls the scripts, not this file.
 
 # List the recipes.
 default:
@@ -12,7 +12,7 @@ test *WHAT:
 fmt:
   cargo fmt --all
 
-# What CI says about format and lints.
+# Check format and lints, as CI does.
 lint:
   cargo fmt --all --check
   cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -21,15 +21,15 @@ lint:
 run *FLAGS:
   cargo run --locked -- {{FLAGS}}
 
-# Walk through one payment without a browser: created, authorized, captured, partly refunded.
+# Walk through one payment without a browser: created, authorized, captured, partially refunded.
 demo:
   cargo run --locked -- demo
 
-# Run a throw-away PostgreSQL in the foreground and print the line that points tests at it.
+# Run a temporary PostgreSQL in the foreground and print the line that configures the tests for it.
 postgres:
   scripts/postgres
 
-# Check the domain's model deeper than the tests do, optimised: `just model 14`.
+# Check the domain's model deeper than the tests do, optimized: `just model 14`.
 model DEPTH="12":
   ONCHARGE_MODEL_DEPTH={{DEPTH}} cargo test --release --locked -p oncharge-domain --test model -- --nocapture
 
@@ -37,23 +37,23 @@ model DEPTH="12":
 kill9 *ARGS:
   scripts/kill9 {{ARGS}}
 
-# Measure requests per second and latencies, beside the limits of this machine.
+# Measure requests per second and latencies, compared with the limits of this machine.
 bench *ARGS:
   scripts/bench {{ARGS}}
 
-# Fill a migrated PostgreSQL database that may be thrown away: `just fill postgres://… 1000000`.
+# Fill a disposable, migrated PostgreSQL database: `just fill postgres://… 1000000`.
 fill URL PAYMENTS="1000000":
   scripts/fill {{URL}} {{PAYMENTS}}
 
-# Take the pictures of docs/images anew.
+# Retake the screenshots in docs/images.
 screenshots:
   scripts/screenshots
 
-# Check licences, sources and bans of all dependencies (needs cargo-deny).
+# Check licenses, sources and bans of all dependencies (needs cargo-deny).
 deny:
   cargo deny --locked check bans licenses sources
 
-# Write openapi.json anew from the code.
+# Regenerate openapi.json from the code.
 openapi:
   cargo run --locked --quiet -- openapi > target/openapi.json
   mv target/openapi.json openapi.json

@@ -1,14 +1,14 @@
 # shellcheck shell=bash disable=SC2034
-# A throw-away PostgreSQL cluster: made in a temporary directory, gone with the script that made it.
+# A temporary PostgreSQL cluster: created in a temporary directory, removed when the script ends.
 
 readonly POSTGRES_OLDEST=15
 
-POSTGRES_DIR='' # of the cluster this script started; empty while there is none
+POSTGRES_DIR='' # of the cluster that this script started; empty if there is none
 POSTGRES_URL='' # read by the scripts that source this file
 POSTGRES_WATCHDOG=''
 
-# Prints the directory that holds initdb, pg_ctl and postgres of the newest PostgreSQL on this
-# machine; fails where there is none, or none new enough. (psql alone is only a client.)
+# Prints the directory with initdb, pg_ctl and postgres of the newest PostgreSQL on this
+# machine; fails if there is none, or none new enough. (psql alone is only a client.)
 find_postgres() {
   local directory version best='' best_version=$((POSTGRES_OLDEST - 1))
   while read -r directory; do
@@ -26,7 +26,7 @@ postgres_directories() {
   printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin
 }
 
-# Who runs the server: it refuses root, so root borrows the account made for it, or nobody.
+# The account that runs the server. The server refuses root, so root uses `postgres` or `nobody`.
 postgres_account() {
   if id postgres >/dev/null 2>&1; then echo postgres; else echo nobody; fi
 }
@@ -42,19 +42,19 @@ as_postgres() {
   fi
 }
 
-# Starts the cluster and sets POSTGRES_URL. Its data is worth nothing, hence no fsync, unless
-# POSTGRES_DURABLE=yes (a bench must not leave out what a commit costs); trust is for loopback only,
-# and the port is one that nobody listens on.
+# Starts the cluster and sets POSTGRES_URL. Its data is disposable, so fsync is off, unless
+# POSTGRES_DURABLE=yes (a benchmark must include the cost of commits). It listens on loopback only,
+# on a free port, without passwords.
 start_postgres() {
   local bin
-  bin=$(find_postgres) || die "PostgreSQL $POSTGRES_OLDEST or newer (initdb, pg_ctl, postgres) is not here."
+  bin=$(find_postgres) || die "PostgreSQL $POSTGRES_OLDEST or newer (initdb, pg_ctl, postgres) was not found."
   make_postgres_directory
-  # From here on the server's own account works, which may not enter the caller's directory.
+  # The server's account may not be able to enter the caller's directory.
   pushd "$POSTGRES_DIR" >/dev/null || return
   as_postgres "$bin/initdb" --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C \
     -D "$POSTGRES_DIR/data" >"$POSTGRES_DIR/initdb.log" 2>&1 || {
     cat "$POSTGRES_DIR/initdb.log" >&2
-    die "initdb failed (above: what it said)."
+    die "initdb failed (see its output above)."
   }
   postgres_settings | as_postgres tee -a "$POSTGRES_DIR/data/postgresql.conf" >/dev/null
   watch_over_postgres "$bin"
@@ -63,7 +63,7 @@ start_postgres() {
 }
 
 make_postgres_directory() {
-  # Not in $TMPDIR: a socket's path may have 107 bytes at most, and another account must get there.
+  # Not in $TMPDIR: a socket's path is limited to 107 bytes, and another account needs access.
   # /tmp may be memory, /var/tmp is a disk.
   local place=/tmp
   if [[ ${POSTGRES_DURABLE:-} == yes ]]; then place=/var/tmp; fi
@@ -88,23 +88,23 @@ SETTINGS
 start_on_a_free_port() {
   local bin=$1 port attempt
   for attempt in {1..20}; do
-    port=$((20000 + RANDOM % 12000)) # below the range from which outgoing connections take theirs
+    port=$((20000 + RANDOM % 12000)) # below the ephemeral range
     port_is_free "$port" || continue
     if as_postgres "$bin/pg_ctl" start --wait --silent -D "$POSTGRES_DIR/data" \
       -l "$POSTGRES_DIR/log" -o "-p $port" >/dev/null 2>&1; then
       POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
       return
     fi
-    # Somebody else may have been quicker to take the port; anything else will not get better.
+    # Another process may have taken the port; other errors are permanent.
     grep -q 'could not bind' "$POSTGRES_DIR/log" 2>/dev/null || break
   done
   tail -n 20 "$POSTGRES_DIR/log" >&2 || true
-  die "PostgreSQL did not start (attempt $attempt; above: its log)."
+  die "PostgreSQL did not start (attempt $attempt; see its log above)."
 }
 
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# A trap cannot run when the script is killed outright, so a process of its own waits for its end.
+# A trap does not run if the script is killed with SIGKILL, so a separate process waits for its end.
 watch_over_postgres() {
   local bin=$1
   export -f as_postgres postgres_account is_root
@@ -119,7 +119,7 @@ watch_over_postgres() {
   disown "$POSTGRES_WATCHDOG"
 }
 
-# Safe to call twice, and where nothing was started.
+# Safe to call repeatedly, and if nothing was started.
 stop_postgres() {
   [[ -n $POSTGRES_DIR ]] || return 0
   local directory=$POSTGRES_DIR bin

@@ -1,4 +1,4 @@
-// Walks through the product in a browser and writes what it sees to docs/images (see scripts/screenshots).
+// Visits the product's pages in a browser and writes images to docs/images (see scripts/screenshots).
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,13 +9,13 @@ import { STATES } from '../../tests/browser/support/states.mjs';
 const IMAGES = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 const QUALITY = 70;
 
-// Without motion a spinner always stands the same.
+// Without motion a spinner always has the same position.
 const STILL = { reducedMotion: 'reduce' };
 const FRAME = { ...STILL, viewport: { width: 436, height: 900 }, deviceScaleFactor: 1.5, locale: 'en-US' };
 const PHONE = { ...STILL, viewport: { width: 360, height: 560 }, deviceScaleFactor: 1.5, colorScheme: 'dark' };
 const DESKTOP = { ...STILL, viewport: { width: 1200, height: 720 }, deviceScaleFactor: 1 };
 
-/** On a phone, in the dark, in the other languages. */
+/** On a phone, in dark mode, in the other languages. */
 const ON_A_PHONE = [
   ['ready', 'de-DE'],
   ['challenge', 'fr-FR'],
@@ -23,7 +23,7 @@ const ON_A_PHONE = [
   ['success', 'de-DE'],
 ];
 
-/** Writes what of the page is in `box`, or from its top on; no longer than `most` pixels. */
+/** Writes the part of the page in `box`, or from its top, at most `most` pixels high. */
 async function picture(page, name, { box, most = 1200 } = {}) {
   await settle(page, box);
   const whole = await page.evaluate(() => {
@@ -36,13 +36,13 @@ async function picture(page, name, { box, most = 1200 } = {}) {
     format: 'webp',
     quality: QUALITY,
     clip,
-    // Only where it must: the page is laid out anew for it, and frames may be late.
+    // Only if necessary: the page is laid out again for it, and frames may be late.
     captureBeyondViewport: clip.y + clip.height > page.viewportSize().height,
   });
   writeFileSync(join(IMAGES, `${name}.webp`), Buffer.from(data, 'base64'));
 }
 
-/** Nothing is pointed at, no caret blinks, and every frame that is seen has been drawn as it is. */
+/** Waits until nothing is hovered, no caret blinks, and every visible frame has been painted. */
 async function settle(page, box = { x: 0, y: 0 }) {
   await page.mouse.move(box.x + 1, box.y + 1);
   for (const frame of page.frames()) {
@@ -54,7 +54,7 @@ async function settle(page, box = { x: 0, y: 0 }) {
   }
 }
 
-// A frame that is not seen is not drawn either.
+// A frame that is not visible is not painted.
 async function isSeen(page, frame) {
   for (let inner = frame; inner !== page.mainFrame(); inner = inner.parentFrame()) {
     if (!inner.url().startsWith('http') || !(await (await inner.frameElement()).isVisible())) return false;
@@ -62,7 +62,7 @@ async function isSeen(page, frame) {
   return true;
 }
 
-/** A state of the checkout, and nothing around it. */
+/** A state of the checkout, without its surroundings. */
 async function checkoutPicture(harness, state, file, options) {
   const { visitor, page, checkout } = await state.show(harness, options);
   await untilFits(page, checkout, state.name);
@@ -81,7 +81,7 @@ async function checkoutStates(harness) {
   }
 }
 
-/** The demo shop from the goods to an order of which a part was refunded; returns the order's number. */
+/** Uses the demo shop from the products to a partly refunded order; returns the order's number. */
 async function shop(harness) {
   const visitor = await harness.visit(`${harness.service.demoShopUrl}/?mug=2&lamp=1`, DESKTOP);
   const { page } = visitor;
@@ -95,7 +95,7 @@ async function shop(harness) {
   await checkout.pay(CARDS.approved);
   await page.getByRole('button', { name: /^Capture/ }).click();
   await page.getByLabel(/^Amount in/).fill('24');
-  await page.getByRole('button', { name: 'Refund this much' }).click();
+  await page.getByRole('button', { name: 'Refund this amount' }).click();
   const told = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
   await told('refund.succeeded');
   await page.evaluate(() => window.scrollTo(0, 0));

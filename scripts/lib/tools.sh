@@ -1,29 +1,29 @@
 # shellcheck shell=bash
-# What the tests need from the system: found where it is, installed where it is missing and may be.
+# Programs that the tests need: found on the system, or installed if permitted.
 #
-# `grep … >/dev/null` and not `grep -q`: the latter leaves early, and under pipefail a writer that
-# dies of the closed pipe looks like "not found".
+# `grep … >/dev/null` and not `grep -q`: the latter exits early, and with pipefail a writer that
+# fails because of the closed pipe looks like "not found".
 
 readonly NODE_OLDEST=18
 
 # ---- finding -------------------------------------------------------------------------------------
 
-# cargo may be installed without being in this shell's PATH (a fresh rustup in a fresh machine).
+# cargo may be installed without being in this shell's PATH (directly after rustup).
 find_cargo() {
   have cargo || PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
-  have cargo || die "cargo is not here. Install Rust first: https://rustup.rs"
+  have cargo || die "cargo was not found. Install Rust first: https://rustup.rs"
 }
 
 find_compiler() { have cc && printf '#include <stdio.h>\n' | cc -E - >/dev/null 2>&1; }
 
-# Node that is new enough for the browser driver.
+# Whether Node is new enough for the browser tests.
 find_node() {
   have node && node -e "process.exit(parseInt(process.versions.node) >= $NODE_OLDEST ? 0 : 1)" 2>/dev/null
 }
 
 find_npm() { have npm && npm --version >/dev/null 2>&1; }
 
-# Prints the path of a Chromium that starts. A snap's is passed over: it sees another /tmp than we do.
+# Prints the path of a Chromium that starts. A snap is skipped: it has a private /tmp.
 find_chromium() {
   local candidate path
   for candidate in "${ONCHARGE_TEST_CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; do
@@ -38,7 +38,7 @@ find_chromium() {
 
 # ---- installing ----------------------------------------------------------------------------------
 
-# Prints the Debian packages that are missing, one a line. Arguments: what is wanted.
+# Prints the missing Debian packages, one per line. Arguments: the required tools.
 missing_packages() {
   local want
   find_compiler || echo build-essential
@@ -55,7 +55,7 @@ missing_packages() {
   done
 }
 
-# The languages of docs/examples (Node is asked for by itself).
+# The languages of docs/examples (Node is a separate argument).
 example_packages() {
   have curl || echo curl
   have openssl || echo openssl
@@ -63,14 +63,14 @@ example_packages() {
   have php || echo php-cli
 }
 
-# Ubuntu has Chromium only as a snap, which needs a running snapd and a store. There the one from
-# the npm registry is taken (install_fallback_chromium), and these are the libraries it loads.
+# Ubuntu has Chromium only as a snap, which needs a running snapd and a store. There Chromium is installed from
+# the npm registry (install_fallback_chromium), and these are the libraries that it loads.
 chromium_packages() {
   if distribution_is ubuntu; then
     have_library libnss3.so || echo libnss3
     have_library libexpat.so.1 || echo libexpat1
   else
-    # Chromium without any font lays out text of no width, which no test could see.
+    # Without any font, text in Chromium has no width and is invisible to the tests.
     printf '%s\n' chromium fonts-liberation
   fi
 }
@@ -78,7 +78,7 @@ chromium_packages() {
 distribution_is() { grep -qsE "^ID=\"?$1\"?$" /etc/os-release; }
 have_library() { ldconfig -p 2>/dev/null | grep -F "$1" >/dev/null; }
 
-# Makes sure of what is wanted, or ends the script with the names of what a person has to install.
+# Ensures that the required tools are installed, or ends the script with the names of the missing packages.
 ensure_packages() {
   local missing package
   mapfile -t missing < <(missing_packages "$@")
@@ -86,10 +86,10 @@ ensure_packages() {
     may_install || explain_what_to_install "${missing[@]}"
     heading "installing ${missing[*]}"
     update_package_lists_if_stale
-    # One by one, because one may bring another along (some nodejs packages bring npm).
+    # One by one, because one may include another (some nodejs packages include npm).
     for package in "${missing[@]}"; do
       missing_packages "$@" | grep -x "$package" >/dev/null || [[ $package == fonts-* ]] || continue
-      install_package "$package" || die "apt-get could not install $package (above: why)."
+      install_package "$package" || die "apt-get could not install $package (see its output above)."
     done
   fi
   if [[ " $* " == *' chromium '* ]] && ! find_chromium >/dev/null; then install_fallback_chromium; fi
@@ -110,8 +110,8 @@ apt() {
     -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 -o Dpkg::Use-Pty=0 "$@" >&2
 }
 
-# A source that cannot be reached is no reason to stop: the others may have what is needed.
-update_package_lists() { apt update || note "apt-get update complained; going on with the lists that are here."; }
+# An unreachable source is not an error: the others may have the packages.
+update_package_lists() { apt update || note "apt-get update failed; continuing with the present package lists."; }
 
 update_package_lists_if_stale() {
   [[ -n $(find /var/lib/apt/lists -name '*_Packages*' -mtime -1 -print -quit 2>/dev/null) ]] || update_package_lists
@@ -125,23 +125,23 @@ install_package() {
 }
 
 explain_what_to_install() {
-  complain "The tests need packages that are not here, and this script may not install them (it is" \
+  error "The tests need missing packages, which this script may not install (it is" \
     "neither root nor allowed sudo without a password, or there is no apt-get, or --no-install was given)."
   printf 'Install these and run scripts/test again:\n\n  apt-get install %s\n\n' "$*" >&2
   note "(elsewhere: PostgreSQL $POSTGRES_OLDEST or newer with its server, Chromium, Node.js $NODE_OLDEST or newer with npm, a C compiler)"
-  note "Without the browser tests: scripts/test --no-browser. With a PostgreSQL of your own: set ONCHARGE_TEST_POSTGRES_URL."
+  note "Without the browser tests: scripts/test --no-browser. With another PostgreSQL: set ONCHARGE_TEST_POSTGRES_URL."
   exit 1
 }
 
 explain_what_is_too_old() {
-  complain "Still missing after installing, or too old as this system packages it: $*"
+  error "Still missing after the installation, or too old in this system's packages: $*"
   note "Needed: PostgreSQL $POSTGRES_OLDEST or newer, Node.js $NODE_OLDEST or newer with npm, Chromium, a C compiler."
   exit 1
 }
 
-# ---- cargo's own tools ---------------------------------------------------------------------------
+# ---- cargo's tools -----------------------------------------------------------------------------
 
-# nextest runs each test in a process of its own. Where it cannot be had, `cargo test` does.
+# nextest runs each test in its own process. If it cannot be installed, `cargo test` is used.
 ensure_nextest() {
   cargo nextest --version >/dev/null 2>&1 && return
   [[ ${NO_INSTALL:-} != yes ]] || return 1
@@ -151,16 +151,16 @@ ensure_nextest() {
   return 1
 }
 
-# Formatter and linter are parts of the toolchain that a minimal installation leaves out.
+# Formatter and linter are not part of a minimal toolchain.
 ensure_component() {
   cargo "$1" --version >/dev/null 2>&1 && return
   have rustup && [[ ${NO_INSTALL:-} != yes ]] && rustup component add "$2" >&2 && return
   return 1
 }
 
-# ---- what comes from npm -------------------------------------------------------------------------
+# ---- npm packages --------------------------------------------------------------------------------
 
-# `npm ci` where the lock file has changed since the last one.
+# `npm ci` if the lock file has changed since the last run.
 ensure_node_modules() {
   local directory=$1
   [[ $directory/node_modules/.package-lock.json -nt $directory/package-lock.json ]] && return
@@ -180,7 +180,7 @@ install_fallback_chromium() {
   local project="$ROOT/tests/browser/fallback-chromium"
   ensure_node_modules "$project"
   mkdir -p "$FALLBACK_CHROMIUM_DIR"
-  # The package unpacks into the temporary directory; ours, so that nobody else can have put a file there.
+  # The package unpacks into the temporary directory: a private one, which others cannot have written to.
   (cd "$project" && TMPDIR="$FALLBACK_CHROMIUM_DIR" node --input-type=module -e \
     'import chromium from "@sparticuz/chromium"; await chromium.executablePath();') ||
     die "the Chromium of the npm registry could not be unpacked."

@@ -1,4 +1,4 @@
-// 3-D Secure: the bank's page inside the checkout, and every way out of it.
+// 3-D Secure: the issuer's page inside the checkout, and each way that a challenge can end.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
@@ -16,7 +16,7 @@ describeScenes('3-D Secure', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  pair('fails, and passes with another try', async (scene) => {
+  pair('fails, and passes in the next attempt', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
 
@@ -35,7 +35,7 @@ describeScenes('3-D Secure', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  pair('is given up for another card', async (scene) => {
+  pair('is abandoned for another card', async (scene) => {
     const session = await scene.createSession();
     const { checkout } = await scene.embed(session);
 
@@ -52,7 +52,7 @@ describeScenes('3-D Secure', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('goes on where it was after a reload', async (scene) => {
+  once('continues after a reload', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
 

@@ -1,4 +1,5 @@
-// The one-time code. The service asks for none yet, so its answers are given here, in the documented form.
+// The one-time code. The service does not request any yet, so the tests respond in its place, in the
+// documented format.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
@@ -11,10 +12,10 @@ const PAID = { status: 'authorized', next: { type: 'none' } };
 const call = (name) => (url) => new RegExp(`^/checkout/[^/]+/${name}$`).test(url.pathname);
 
 /**
- * A shopper who is asked for a code. `answer` gets what the page posts and gives the state that follows, or
- * nothing for an answer that is lost. All that was posted is in `posted`.
+ * A shopper who is asked for a code. `answer` receives what the page posts and returns the next state, or
+ * nothing for a lost response. `posted` has all posted values.
  */
-async function asked(scene, answer, options) {
+async function openWithCode(scene, answer, options) {
   const session = await scene.createSession();
   const seen = await scene.embed(session, options);
   const posted = [];
@@ -35,8 +36,8 @@ async function asked(scene, answer, options) {
 const focused = (field) => field.evaluate((it) => it === document.activeElement);
 
 describeScenes('the one-time code', {}, ({ pair, once }) => {
-  pair('is typed or pasted, checked for its form, and sent once', async (scene) => {
-    const { page, checkout, field, posted } = await asked(scene, () => PAID);
+  pair('is typed or pasted, validated, and sent once', async (scene) => {
+    const { page, checkout, field, posted } = await openWithCode(scene, () => PAID);
     assert.equal(await field.getAttribute('autocomplete'), 'one-time-code');
     assert.equal(await field.getAttribute('inputmode'), 'numeric');
 
@@ -55,8 +56,8 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     assert.equal((await page.evaluate(() => window.results))[0].status, 'authorized');
   });
 
-  pair('is wrong, and asked for again', async (scene) => {
-    const { checkout, field, posted } = await asked(scene, ({ code }) => (code === '654321' ? PAID : ASKS));
+  pair('is wrong, and requested again', async (scene) => {
+    const { checkout, field, posted } = await openWithCode(scene, ({ code }) => (code === '654321' ? PAID : ASKS));
 
     await field.fill('123456');
     await field.press('Enter');
@@ -70,8 +71,8 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     assert.deepEqual(posted, [{ code: '123456' }, { code: '654321' }]);
   });
 
-  once('that was right says nothing about the next one', async (scene) => {
-    const { checkout, field } = await asked(scene, () => DECLINED);
+  once('that was correct does not affect the next one', async (scene) => {
+    const { checkout, field } = await openWithCode(scene, () => DECLINED);
 
     await field.fill('123456');
     await field.press('Enter');
@@ -82,9 +83,9 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     assert.equal(await field.getAttribute('aria-invalid'), 'false');
   });
 
-  once('on its way is not lost when the time runs out meanwhile', async (scene) => {
+  once('in transit is not lost when the time runs out', async (scene) => {
     let answer;
-    const { page, checkout, field } = await asked(scene, () => PAID, { prepare: ({ page }) => page.clock.install() });
+    const { page, checkout, field } = await openWithCode(scene, () => PAID, { prepare: ({ page }) => page.clock.install() });
     const held = new Promise((resolve) => (answer = resolve));
     await page.route(call('otp'), async (route) => {
       await held;
@@ -100,9 +101,9 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     await checkout.heading('success.heading');
   });
 
-  once('can be sent anew after half a minute, and again after another', async (scene) => {
+  once('can be requested again after half a minute, and once more after another', async (scene) => {
     const prepare = ({ page }) => page.clock.install();
-    const { page, checkout, field, posted } = await asked(scene, () => ASKS, { prepare });
+    const { page, checkout, field, posted } = await openWithCode(scene, () => ASKS, { prepare });
     const again = checkout.button('otp.again');
 
     assert.equal(await again.isVisible(), false, 'not at once');
@@ -116,14 +117,14 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     await again.waitFor();
   });
 
-  once('is not sent again by itself when the answer is lost', async (scene) => {
-    const { visitor, checkout, field, posted } = await asked(scene, () => undefined);
+  once('is not sent again automatically when the response is lost', async (scene) => {
+    const { visitor, checkout, field, posted } = await openWithCode(scene, () => undefined);
     visitor.tolerate(/ERR_CONNECTION_RESET/);
 
     await field.fill('123456');
     await field.press('Enter');
     await checkout.alerts('live.otp.failed');
-    assert.equal(await field.inputValue(), '123456', 'the code stays for another try');
+    assert.equal(await field.inputValue(), '123456', 'the code stays for another attempt');
     assert.deepEqual(posted, [{ code: '123456' }]);
   });
 });

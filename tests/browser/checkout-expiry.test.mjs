@@ -1,12 +1,13 @@
-// The time to pay runs out: announced in time, said when it has come, and no open challenge is cut off.
+// The session expires: announced in advance, shown when it happens, and without interrupting an open
+// challenge.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
 import { until } from './support/until.mjs';
 
-// Long enough for a visitor to arrive on a busy machine; all of them wait at the same time.
+// Long enough for a visitor to load the page on a busy machine; all tests wait concurrently.
 const SECONDS = 15;
-// A challenge ends one lifetime after the expiry, and the deadlines worker takes its time.
+// A challenge ends one lifetime after the expiry, and the deadlines worker needs some time.
 const CHALLENGE_ENDS = { timeout: 6 * SECONDS * 1000 };
 
 /** A visitor at a challenge that was opened as soon as the session was created, however slow the browser is. */
@@ -19,7 +20,7 @@ async function challenged(scene, session) {
 }
 
 describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrency: 6 }, ({ pair }) => {
-  pair('while the page is open by itself: says so and offers the way back', async (scene) => {
+  pair('on the standalone page: shows it and offers the way back', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
 
@@ -31,12 +32,12 @@ describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrenc
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     assert.equal(new URL(page.url()).searchParams.get('status'), 'expired');
 
-    // Whoever comes later is told the same.
+    // A later visit shows the same.
     const later = await scene.open(session);
     await later.checkout.heading('expired.heading');
   });
 
-  pair('during 3-D Secure: the challenge can be passed afterwards, and no other card be used', async (scene) => {
+  pair('during 3-D Secure: the challenge can be passed afterwards, but no other card used', async (scene) => {
     const session = await scene.createSession();
     const { checkout } = await challenged(scene, session);
 
@@ -47,7 +48,7 @@ describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrenc
     await scene.assertPaidOnce(session);
   });
 
-  pair('during 3-D Secure: the challenge ends, nothing is held, and the shop is told', async (scene) => {
+  pair('during 3-D Secure: the challenge ends, nothing is held, and the shop gets the result', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await challenged(scene, session);
 
@@ -59,7 +60,7 @@ describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrenc
   });
 });
 
-/** What the page of a new session tells from its data: in how many seconds it expires. */
+/** The number of seconds until a new session expires, from its page's data. */
 const expiresIn = ({ frame }) =>
   frame.evaluate(() => JSON.parse(document.getElementById('session').textContent).expires_in);
 
@@ -67,7 +68,7 @@ describeScenes('two minutes before the expiry', {}, ({ scenario, once }) => {
   const prepare = ({ page }) => page.clock.install();
   const announcement = ({ frame, words }) => frame.getByRole('status').filter({ hasText: words.pattern('expiry.soon') });
 
-  scenario('the form says so, once', async (scene) => {
+  scenario('the form announces it, once', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.embed(session, { prepare });
     await checkout.ready();
@@ -82,10 +83,10 @@ describeScenes('two minutes before the expiry', {}, ({ scenario, once }) => {
     await checkout.pay(CARDS.declined);
     await checkout.alerts('live.card_declined');
     await checkout.says('expiry.soon');
-    assert.equal(await announcement(checkout).count(), 0, 'it is not announced again');
+    assert.equal(await announcement(checkout).count(), 0, 'it is announced again');
   });
 
-  once('a challenge is left alone; the form that follows says so', async (scene) => {
+  once('a challenge is not interrupted; the form that follows announces it', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.embed(session, { prepare });
     await checkout.ready();

@@ -1,4 +1,4 @@
-// What shoppers do in the middle of a payment, and what happens to them: it is paid once, or not at all.
+// Interruptions of a payment, by the shopper or by faults: it is paid once, or not at all.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
@@ -10,14 +10,14 @@ const CONFLICT = /status of 409/;
 const isPay = (url) => /^\/checkout\/[^/]+\/pay$/.test(url.pathname);
 const paysOf = (visitor) => visitor.requests.filter(({ url }) => isPay(new URL(url)));
 
-/** The shopper at the cart, then at the session's page: with somewhere to go back to. */
+/** The shopper at the cart, then at the session's page, so that there is a page to go back to. */
 async function fromCart(scene, session) {
   const visitor = await scene.visit(scene.shop.cartUrl);
   await visitor.page.goto(scene.service.checkoutUrl(session));
   return { visitor, page: visitor.page, checkout: await scene.checkoutOf(visitor, session) };
 }
 
-describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
+describeScenes('during a payment', {}, ({ pair, once }) => {
   pair('a double click pays once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
@@ -29,7 +29,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('Enter pressed again and again pays once', async (scene) => {
+  once('Enter pressed repeatedly pays once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
 
@@ -41,7 +41,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('back from the shop’s thanks leads before the checkout', async (scene) => {
+  once('back from the shop’s result page skips the checkout', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await fromCart(scene, session);
 
@@ -53,7 +53,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('back to a checkout that was left by its link shows that it is paid', async (scene) => {
+  once('back to a checkout that was left by its link shows the payment', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -69,7 +69,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('back and forth before paying begins anew', async (scene) => {
+  once('back and forward before paying starts again', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -84,7 +84,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('back and forth during 3-D Secure goes on where it was', async (scene) => {
+  once('back and forward during 3-D Secure continues the challenge', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -98,13 +98,13 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await again.heading('success.heading');
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
 
-    // The bank's page has left its own entry in the history: back is the checkout, and it is paid.
+    // The issuer's page adds its own history entry: back leads to the checkout, which shows the payment.
     await page.goBack();
     await (await scene.checkoutOf(visitor, session)).heading('paid.heading');
     await scene.assertPaidOnce(session);
   });
 
-  once('no network when the button is pressed: says so, and pays when there is', async (scene) => {
+  once('no network when the button is pressed: an error, and a payment once there is', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
     visitor.tolerate(DISCONNECTED);
@@ -120,11 +120,11 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('a network that is lost before the answer: says so, goes on by itself, pays once', async (scene) => {
+  once('a connection lost before the response: an error, an automatic retry, one payment', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
     visitor.tolerate(DISCONNECTED);
-    // The service gets the call, and its answer does not get through.
+    // The service receives the call, and its response is dropped.
     const loseTheAnswer = async (route) => {
       await route.fetch();
       await visitor.context.setOffline(true);
@@ -137,7 +137,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await checkout.says('offline.text');
     await visitor.context.setOffline(false);
     await checkout.heading('success.heading');
-    assert.ok(paysOf(visitor).length > 1, 'the same call was made again');
+    assert.ok(paysOf(visitor).length > 1, 'the call was not repeated');
     await scene.assertPaidOnce(session);
   });
 
@@ -156,7 +156,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('a tab that comes too late is told that it is paid', async (scene) => {
+  once('a second tab shows that the session is already paid', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
     visitor.tolerate(CONFLICT);
@@ -185,7 +185,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.assertMoney(session, 'cancelled', ['authorise 9999', 'void 9999']);
   });
 
-  once('a press before the card fields are there counts as soon as they are', async (scene) => {
+  once('a press before the card fields are loaded counts once they are', async (scene) => {
     const session = await scene.createSession();
     let release;
     const held = new Promise((resolve) => (release = resolve));
@@ -203,7 +203,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await scene.harness.assertMoney(session, 'created', []);
   });
 
-  once('card fields that do not load: says so, and another try loads them', async (scene) => {
+  once('card fields that do not load: an error, and a retry loads them', async (scene) => {
     const session = await scene.createSession();
     const address = `${scene.service.simulatorUrl}/fields*`;
     const { visitor, page, checkout } = await scene.embed(session, {
@@ -222,10 +222,10 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
     await checkout.button('broken.again').click();
     await checkout.heading('form.heading');
     await checkout.ready();
-    // A round through both frames: whatever a press had begun would be seen by now.
+    // A round trip through both frames: anything started by a press would be visible by now.
     await (await checkout.fields()).evaluate(() => null);
     await checkout.frame.evaluate(() => null);
-    assert.equal(await checkout.alert.filter({ visible: true }).count(), 0, 'the press of before is over');
+    assert.equal(await checkout.alert.filter({ visible: true }).count(), 0, 'the earlier press has no effect any more');
     await checkout.pay(CARDS.approved);
     await checkout.heading('success.heading');
     assert.equal(paysOf(visitor).length, 1, 'one call to pay');
@@ -234,7 +234,7 @@ describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
 });
 
 describeScenes('while the processor is slow', {}, ({ once }) => {
-  once('a reload while it is pending waits on, and it is paid once', async (scene) => {
+  once('a reload while it is pending keeps waiting, and it is paid once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.open(session);
     // Long enough for a reload on a busy machine, and within the ten seconds that a call may take.
@@ -245,7 +245,7 @@ describeScenes('while the processor is slow', {}, ({ once }) => {
 
     await checkout.pay(CARDS.approved);
     const isPending = async () => (await scene.service.session(session.session_id)).status === 'pending';
-    await until(isPending, 'the payment is under way');
+    await until(isPending, 'the payment is pending');
     await scene.assertMoney(session, 'pending', []);
     await page.reload({ waitUntil: 'domcontentloaded' });
 

@@ -1,4 +1,4 @@
-// The keyboard alone, from the first Tab to the end: where the focus is, and that it can be seen.
+// Keyboard operation from the first Tab to the end: the position of the focus, and its visibility.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
@@ -22,7 +22,7 @@ describeScenes('the keyboard alone', {}, ({ pair }) => {
     await checkout.heading('live.declined.heading');
     await assertFocus(checkout, 'live.declined.heading');
 
-    // From the heading on: the field, its number replaced, sent from within the field.
+    // From the heading: the field, a new number, submitted from within the field.
     await tabTo(page, fields, '#number');
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.type(CARDS.challenged.replaceAll(' ', ''));
@@ -43,17 +43,17 @@ describeScenes('the keyboard alone', {}, ({ pair }) => {
   });
 });
 
-/** Presses Tab once: the focus is there then, and one sees it. */
+/** Presses Tab once and asserts that the focus is visible at the expected place. */
 async function tabTo(page, frame, selector) {
   await page.keyboard.press('Tab');
-  // Between frames the focus moves from one process to another: it comes, but not at once.
+  // Between frames the focus moves from one process to another, so it arrives with a delay.
   await frame.waitForFunction((it) => document.activeElement?.matches(it), selector);
   const seen = await frame.locator(selector).evaluate((element) => ({
     known: element.matches(':focus-visible'),
-    // Card fields have their ring around the box that the brand's name stands in as well.
+    // Card fields show their ring around a box that also contains the brand's name.
     ring: [element, element.parentElement].some((it) => getComputedStyle(it).outlineStyle !== 'none'),
   }));
-  assert.deepEqual(seen, { known: true, ring: true }, `the focus on ${selector} can be seen`);
+  assert.deepEqual(seen, { known: true, ring: true }, `the focus on ${selector} is visible`);
 }
 
 async function assertFocus(checkout, heading) {

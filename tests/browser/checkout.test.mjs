@@ -1,10 +1,10 @@
-// A shopper at the hosted checkout, in a real browser: paying, and being refused.
+// A shopper at the hosted checkout in a real browser: payments and declines.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
 import { becomes, until } from './support/until.mjs';
 
-/** Puts on record, in `window.painted`, what the amount is in every frame that the page paints. */
+/** Records in `window.painted` the amount in every frame that the page paints. */
 const recordPaintedAmounts = ({ page }) =>
   page.addInitScript(() => {
     window.painted = [];
@@ -17,7 +17,7 @@ const recordPaintedAmounts = ({ page }) =>
   });
 
 describeScenes('paying', {}, ({ scenario, pair, once }) => {
-  scenario('pays, opened by itself, and goes back to the shop', async (scene) => {
+  scenario('pays on the standalone page, and returns to the shop', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
 
@@ -28,13 +28,13 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
 
     const query = new URL(page.url()).searchParams;
-    assert.equal(query.get('from'), 'oncharge', 'the shop’s own query stays');
+    assert.equal(query.get('from'), 'oncharge', 'the shop’s own query is kept');
     assert.equal(query.get('session_id'), session.session_id);
     assert.equal(query.get('status'), 'authorized');
     await scene.assertPaidOnce(session);
   });
 
-  pair('pays, embedded in the shop, and tells it', async (scene) => {
+  pair('pays on the embedded page, and the shop gets the result', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.embed(session);
 
@@ -44,11 +44,11 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
 
     const results = await page.evaluate(() => window.results);
     assert.deepEqual(results, [{ sessionId: session.session_id, status: 'authorized' }]);
-    assert.ok(page.url().startsWith(scene.shop.origin), 'the shop’s page stays where it is');
+    assert.ok(page.url().startsWith(scene.shop.origin), 'the shop’s page was left');
     await scene.assertPaidOnce(session);
   });
 
-  pair('is told of a decline in plain words, and pays with another card', async (scene) => {
+  pair('sees a decline in plain words, and pays with another card', async (scene) => {
     const session = await scene.createSession();
     const { checkout, page } = await scene.embed(session);
 
@@ -56,16 +56,16 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await checkout.heading('live.declined.heading');
     await checkout.alerts('live.card_declined');
     await scene.assertMoney(session, 'refused', []);
-    assert.deepEqual(await page.evaluate(() => window.results), [], 'nothing has ended yet');
+    assert.deepEqual(await page.evaluate(() => window.results), [], 'there is no result yet');
 
     await checkout.pay(CARDS.approved);
     await checkout.heading('success.heading');
     await page.waitForFunction(() => window.results.length > 0);
-    assert.equal((await page.evaluate(() => window.results)).length, 1, 'one result: how it ended');
+    assert.equal((await page.evaluate(() => window.results)).length, 1, 'there is one result, the final one');
     await scene.assertPaidOnce(session);
   });
 
-  pair('is told what is wrong with a card: too little money, expired', async (scene) => {
+  pair('sees what is wrong with a card: insufficient funds, expired', async (scene) => {
     const session = await scene.createSession();
     const { checkout } = await scene.embed(session);
 
@@ -80,7 +80,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  once('is refused for good after the third decline, with the way back', async (scene) => {
+  once('is refused permanently after the third decline, with the way back', async (scene) => {
     const session = await scene.createSession();
     const { checkout, page } = await scene.open(session);
 
@@ -90,14 +90,14 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await checkout.alerts('live.insufficient_funds', {}, { lastTry: true });
     await checkout.pay(CARDS.declined);
     await checkout.heading('refused.heading');
-    assert.equal(await checkout.payButton.isVisible(), false, 'there is nothing to press any more');
+    assert.equal(await checkout.payButton.isVisible(), false, 'the button is still visible');
     await checkout.wayBack.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     assert.equal(new URL(page.url()).searchParams.get('status'), 'refused');
     await scene.assertMoney(session, 'refused', []);
   });
 
-  pair('is shown what is missing beside the field, and asks nobody to pay', async (scene) => {
+  pair('sees errors next to the fields, and no payment is sent', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
     const fields = await checkout.fields();
@@ -110,7 +110,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await fields.locator('#number-error').filter({ hasText: /\S/ }).waitFor();
     const inFields = () => checkout.frame.evaluate(() => document.activeElement.matches('#fields iframe'));
     const onNumber = () => number.evaluate((it) => it === document.activeElement);
-    await until(async () => (await inFields()) && (await onNumber()), 'the wrong field has the focus');
+    await until(async () => (await inFields()) && (await onNumber()), 'the invalid field has the focus');
     assert.equal(visitor.requests.filter(({ url }) => url.endsWith('/pay')).length, 0);
 
     await checkout.pay(CARDS.approved);
@@ -118,7 +118,8 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await scene.assertPaidOnce(session);
   });
 
-  // By hand and not by Intl, which the page uses itself: pair for each language and each number of decimals.
+  // Written by hand instead of with Intl, which the page uses itself: each language with each number of
+  // decimals.
   const AMOUNTS = {
     'en-US': { USD: '$99.99', JPY: '¥9,999', KWD: 'KWD 9.999' },
     'de-DE': { USD: '99,99 $', JPY: '9.999 ¥', KWD: '9,999 KWD' },
@@ -127,7 +128,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
   };
   const PAY = { 'en-US': 'Pay @', 'de-DE': '@ bezahlen', 'fr-FR': 'Payer @', 'es-ES': 'Pagar @' };
 
-  scenario('writes amounts as the shopper’s country does, and charges just that', async (scene) => {
+  scenario('sees amounts in the local format, and is charged exactly that', async (scene) => {
     const { locale } = scene.profile.options;
     for (const [currency, written] of Object.entries(AMOUNTS[locale])) {
       const session = await scene.createSession({ currency });
@@ -135,7 +136,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
       await checkout.shows(written);
       const painted = await checkout.frame.evaluate(() => window.painted);
       const other = painted.map((text) => text.replace(/\s/gu, ' ')).filter((text) => text !== written);
-      assert.deepEqual(other, [], `${currency} in ${locale} is right in the first paint`);
+      assert.deepEqual(other, [], `${currency} in ${locale} is correct in the first paint`);
       await checkout.frame.getByRole('button', { name: PAY[locale].replace('@', written), exact: true }).waitFor();
       if (currency !== 'KWD') continue;
       await checkout.pay(CARDS.approved);

@@ -1,5 +1,5 @@
-// The API reference at /docs, as a merchant's developer reads it: on a desktop, on a small phone, in
-// the dark, by keyboard, and without JavaScript.
+// The API reference at /docs for a merchant's developer: on a desktop, on a small phone, in dark mode, by
+// keyboard, and without JavaScript.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
@@ -16,7 +16,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
   before(async () => (harness = await start()));
   after(() => harness?.close());
 
-  // Whatever a test was about: the page complains of nothing and asks nobody else.
+  // In every test: no errors on the page, and no requests to other hosts.
   afterEach(async () => {
     const complaints = visitors.flatMap((visitor) => visitor.complaints);
     const elsewhere = visitors
@@ -33,33 +33,34 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     visitors.push(visitor);
     return visitor.page;
   };
-  /** Axe has nothing to say of these parts of the page. */
+  /** Asserts that axe finds nothing in these parts of the page. */
   const assertAccessible = async (page, what, parts) => {
-    // There are no frames, which alone need axe's slower mode.
+    // Without frames axe's quicker mode is sufficient.
     const axe = new AxeBuilder({ page }).setLegacyMode(true);
     for (const part of parts) axe.include(part);
     const { violations } = await axe.analyze();
     const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
     assert.deepEqual(found, [], what);
   };
-  /** How far the page is wider than its window. */
+  /** By how many pixels the page is wider than its window. */
   const excess = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   const search = (page) => page.getByRole('searchbox', { name: 'Search' });
   const contents = (page, name) => page.getByRole('navigation').getByRole('link', { name });
   const top = (page, selector) => page.locator(selector).evaluate((it) => it.getBoundingClientRect().top);
 
   const assertUnfolded = async (page, parts) => {
-    // Axe looks at what is unfolded; one operation is made as all of them are.
+    // Axe checks only unfolded parts; one operation represents all of them.
     const folded = page.locator('.menu, #createSession details');
     await folded.evaluateAll((all) => all.forEach((it) => (it.open = true)));
     assert.ok((await excess(page)) <= 0, `${await excess(page)} px too wide`);
     await assertAccessible(page, 'with an operation unfolded', parts);
   };
 
-  // Axe reads the whole long page each time: every state in two looks that differ in everything.
+  // Axe checks the whole long page each time, so every state is checked in two combinations that differ in
+  // everything.
   for (const [where, options] of [
-    ['on a desktop in the light', { colorScheme: 'light' }],
-    ['on a small phone in the dark', { colorScheme: 'dark', ...PHONE }],
+    ['on a desktop in light mode', { colorScheme: 'light' }],
+    ['on a small phone in dark mode', { colorScheme: 'dark', ...PHONE }],
   ]) {
     test(`is accessible and no wider than its window in every state, ${where}`, { timeout: 2 * TIMEOUT }, async () => {
       const page = await read(options);
@@ -82,8 +83,8 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
   }
 
   for (const [where, options] of [
-    ['on a desktop in the dark', { colorScheme: 'dark' }],
-    ['on a small phone in the light', PHONE],
+    ['on a desktop in dark mode', { colorScheme: 'dark' }],
+    ['on a small phone in light mode', PHONE],
   ]) {
     test(`is accessible ${where}, too`, { timeout: TIMEOUT }, async () => {
       const page = await read(options);
@@ -93,7 +94,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     });
   }
 
-  test('keeps the search in sight while the contents follow the reader', { timeout: TIMEOUT }, async () => {
+  test('keeps the search visible while the contents follow the scroll position', { timeout: TIMEOUT }, async () => {
     const page = await read({ viewport: { width: 1280, height: 800 } }, '/docs#listEvents');
     await page.locator('.menu a[aria-current]', { hasText: 'GET List' }).waitFor();
     const isInSight = async () => {
@@ -102,14 +103,14 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
       const isBelow = current.y >= y + height && current.y + current.height <= 800;
       return y >= 0 && y + height < 200 && isBelow;
     };
-    await until(isInSight, 'the search is in sight, and the place below it');
+    await until(isInSight, 'the search and the current entry are visible');
   });
 
-  test('is sent compressed, and from every address that people write', { timeout: TIMEOUT }, async () => {
+  test('is sent compressed, and redirected to from alternative addresses', { timeout: TIMEOUT }, async () => {
     const page = await read({}, '/docs/#signing');
     assert.equal(page.url(), `${harness.service.baseUrl}/docs#signing`);
     await page.goto(harness.service.baseUrl);
-    await page.getByRole('link', { name: 'The API reference' }).click();
+    await page.getByRole('link', { name: 'API reference' }).click();
     await page.getByRole('heading', { level: 1, name: 'OnCharge API reference' }).waitFor();
     const answer = await page.request.get(`${harness.service.baseUrl}/docs`);
     assert.equal(answer.headers()['content-encoding'], 'gzip');
@@ -117,7 +118,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     assert.ok(sent < 60_000, `${sent} bytes`);
   });
 
-  test('finds what is typed, and goes there', { timeout: TIMEOUT }, async () => {
+  test('finds what is typed, and navigates to it', { timeout: TIMEOUT }, async () => {
     for (const options of [{}, PHONE]) {
       const page = await read(options);
       await page.keyboard.press('/');
@@ -125,19 +126,19 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
       await page.getByText(/^\d+ found$/).waitFor();
       await contents(page, 'POST Request a refund').waitFor();
       const others = () => contents(page, 'Retrieve the webhook endpoint').count();
-      await becomes(others, 0, 'what does not match is away');
+      await becomes(others, 0, 'other entries are hidden');
       await search(page).fill('cancel authorized');
       await page.keyboard.press('Enter');
       await page.waitForURL(/#cancelSession$/);
-      await until(async () => Math.abs(await top(page, '#cancelSession')) < 100, 'it is in view');
+      await until(async () => Math.abs(await top(page, '#cancelSession')) < 100, 'it is visible');
       await search(page).fill('no such thing anywhere');
       await page.getByText('Nothing found').waitFor();
       await page.keyboard.press('Escape');
-      await becomes(() => search(page).inputValue(), '', 'what was typed is gone');
+      await becomes(() => search(page).inputValue(), '', 'the search is cleared');
     }
   });
 
-  test('shows every example in the language once chosen, also at the next visit', { timeout: TIMEOUT }, async () => {
+  test('shows every example in the chosen language, also at the next visit', { timeout: TIMEOUT }, async () => {
     const page = await read();
     const example = (operation, language) => page.locator(`#${operation} pre[data-language=${language}]`);
     assert.ok(await example('createRefund', 'curl').isVisible());
@@ -154,7 +155,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     await example('listEvents', 'node').waitFor();
   });
 
-  test('copies an example as it is', { timeout: TIMEOUT }, async () => {
+  test('copies an example unchanged', { timeout: TIMEOUT }, async () => {
     const page = await read({ permissions: ['clipboard-read', 'clipboard-write'] });
     const example = page.locator('#createSession pre[data-language=curl]');
     await example.getByRole('button', { name: 'Copy' }).click();
@@ -164,9 +165,9 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     assert.match(copied, /^#!\/bin\/sh\n/);
   });
 
-  test('is whole without JavaScript', { timeout: TIMEOUT }, async () => {
+  test('is complete without JavaScript', { timeout: TIMEOUT }, async () => {
     const page = await read({ javaScriptEnabled: false }, '/docs#error-invalid_state');
-    assert.equal(await search(page).isVisible(), false, 'what would do nothing is not there');
+    assert.equal(await search(page).isVisible(), false, 'the search, which needs JavaScript, is visible');
     await contents(page, 'POST Create a checkout session').click();
     const example = page.locator('#createSession');
     await example.getByText('PHP', { exact: true }).click();

@@ -1,4 +1,4 @@
-// What the page tells whoever frames it, and whom it believes itself.
+// The messages between the page and its embedder: which it sends, and which it accepts.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CARDS, checkoutOf, start } from './harness.mjs';
@@ -17,26 +17,26 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
   beforeEach(() => (lab = new Lab(harness)));
   afterEach(() => lab.close());
 
-  /** What a page at `address` hears from the session, framed once with each of these in the fragment. */
-  const heard = async (address, session, ...fragments) => {
+  /** The messages that a page at `address` receives from the session, framed once with each of these fragments. */
+  const received = async (address, session, ...fragments) => {
     const checkout = harness.service.checkoutUrl(session);
     const { page } = await lab.at(address, framing(...fragments.map((fragment) => `${checkout}#${fragment}`)));
     for (let n = 0; n < fragments.length; n += 1) {
       await page.frameLocator('iframe').nth(n).locator('.fields:not(.loading)').waitFor();
       const frame = await (await page.locator('iframe').nth(n).elementHandle()).contentFrame();
-      // The size is told when the page is laid out: two frames later that is over.
+      // The size is reported after layout, which is complete two frames later.
       await frame.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       await post(page, frame, []);
     }
     return heardOfOnCharge(page);
   };
 
-  test('tells its shop, and nobody without the right origin and a nonce', { timeout: TIMEOUT }, async () => {
+  test('posts messages to its shop only, with the correct origin and a nonce', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const shop = harness.shop.origin;
-    const told = await heard(lab.address, session, `o=${shop}&n=${NONCE}`);
-    assert.deepEqual([...new Set(told.map(({ data }) => data.type))].sort(), ['ready', 'resize']);
-    for (const { origin, data } of told) {
+    const messages = await received(lab.address, session, `o=${shop}&n=${NONCE}`);
+    assert.deepEqual([...new Set(messages.map(({ data }) => data.type))].sort(), ['ready', 'resize']);
+    for (const { origin, data } of messages) {
       assert.equal(origin, harness.service.baseUrl);
       assert.deepEqual([data.session_id, data.nonce], [session.session_id, NONCE]);
     }
@@ -49,23 +49,23 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
         return `o=${origin}&n=${NONCE}${n}`;
       }),
     ];
-    assert.deepEqual(await heard(lab.address, session, ...wrong), [], 'each of them names itself by its nonce');
+    assert.deepEqual(await received(lab.address, session, ...wrong), [], 'a page without a valid nonce received messages');
   });
 
-  test('tells only the one that is named, of several that may frame it', { timeout: TIMEOUT }, async () => {
+  test('posts messages only to the named origin, of several that may frame it', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const [one, two] = ['https://one.test', 'https://two.test'];
     await harness.service.registerOrigins([one, two]);
     try {
-      const named = await heard(`${two}/`, session, `o=${two}&n=${NONCE}`);
+      const named = await received(`${two}/`, session, `o=${two}&n=${NONCE}`);
       assert.ok(named.some(({ data }) => data.type === 'ready'));
-      assert.deepEqual(await heard(`${two}/`, session, `o=${one}&n=${NONCE}`), []);
+      assert.deepEqual(await received(`${two}/`, session, `o=${one}&n=${NONCE}`), []);
     } finally {
       await harness.service.registerOrigins([]);
     }
   });
 
-  test('takes the PSP’s word from the very frame that it opened', { timeout: TIMEOUT }, async () => {
+  test('accepts the PSP’s messages only from the frame that it opened', { timeout: TIMEOUT }, async () => {
     const { service } = harness;
     const session = await harness.createSession();
     const visitor = await lab.mounted(session);
@@ -85,17 +85,17 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
       return { ...said, type, token: 'tok_forged', height: 999 };
     });
     await listenIn(checkout.frame);
-    // From a window of the PSP's origin that is not its own, and from the shop's.
+    // From another window of the PSP's origin, and from the shop's.
     await post(checkout.frame, foreign, words, { toFirstFrame: true });
     await post(checkout.frame, page.mainFrame(), words, { toFirstFrame: true });
-    // From its own, but not about its session, or not in the PSP's name.
+    // From its own frame, but about another session, or without the PSP's name.
     const strange = words.map((it) => ({ ...it, session: 'cs_1' })).concat({ ...words[0], source: 'oncharge' });
     await post(checkout.frame, own, strange);
-    assert.equal(await checkout.frame.locator('[aria-busy="true"]').count(), 0, 'nothing is being paid');
+    assert.equal(await checkout.frame.locator('[aria-busy="true"]').count(), 0, 'a payment has started');
     const pays = () => visitor.requests.filter(({ url }) => url.endsWith('/pay')).length;
-    assert.equal(pays(), 0, 'nothing was paid');
+    assert.equal(pays(), 0, 'a payment was sent');
 
-    // Its own frame's word counts: Enter in a field pays.
+    // A message of its own frame is accepted: Enter in a field pays.
     await own.evaluate((it) => window.parent.postMessage(it, '*'), words[0]);
     await reported(page, session, `result ${session.session_id} authorized`);
     assert.equal(pays(), 1);

@@ -1,4 +1,4 @@
-// What oncharge.js does in the shop's page, and what it does not take from anybody.
+// oncharge.js in the shop's page: what it does, and which messages it rejects.
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CARDS, checkoutOf, start } from './harness.mjs';
@@ -23,7 +23,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     page.evaluate((id) => document.querySelector(`#${id} iframe`).offsetHeight, session_id);
   const nonceOf = async (frame) => new URLSearchParams(new URL(frame.url()).hash.slice(1)).get('n');
 
-  test('believes the page that it framed, under its nonce, and nobody else', { timeout: TIMEOUT }, async () => {
+  test('accepts messages only from the page that it framed, with its nonce', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const other = await harness.createSession();
     const visitor = await lab.mounted(session);
@@ -31,9 +31,9 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     await reported(page, session, 'ready');
     const frame = await lab.frame(visitor, session);
     await frame.locator('.fields:not(.loading)').waitFor();
-    // From here on the page has one height, so that it reports no other one of its own.
+    // From here on the page has a fixed height, so that it reports no other one.
     await frame.locator('main').evaluate((main) => (main.style.height = '700px'));
-    await untilFits(page, { frame }, 'before anything is said');
+    await untilFits(page, { frame }, 'before any message');
     const own = await height(page, session);
     const about = { source: 'oncharge', session_id: session.session_id, nonce: await nonceOf(frame) };
     const resize = { ...about, type: 'resize', height: 1234 };
@@ -53,7 +53,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     );
     await post(page, frame, [...forged, ...garbage]);
 
-    // The very words that are right, from a window of the right origin and from one of another origin.
+    // The correct messages, from another window of the same origin and from a window of another origin.
     await stage(page, `${EVIL}/**`, 'evil');
     const neighbours = { [harness.service.checkoutUrl(other)]: '/checkout/', [`${EVIL}/`]: EVIL };
     for (const address of Object.keys(neighbours)) {
@@ -62,32 +62,32 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
       await post(page, await found, [resize, result]);
     }
     await post(page, page.mainFrame(), [resize, result]);
-    assert.equal(await height(page, session), own, 'nobody else sets the height');
-    assert.deepEqual(await reports(page, session), ['ready'], 'nobody else reports');
+    assert.equal(await height(page, session), own, 'another window has set the height');
+    assert.deepEqual(await reports(page, session), ['ready'], 'another window has reported');
 
-    // The same words from where they belong: what was refused above is what would have counted.
+    // The same messages from the correct window: those rejected above would have had an effect.
     await post(page, frame, [resize, result, { ...result, status: 'refused' }, { ...about, type: 'ready' }]);
-    await becomes(() => height(page, session), 1234, 'the height that the page asked for');
+    await becomes(() => height(page, session), 1234, 'the height that the page requested');
     const ended = `result ${session.session_id} authorized`;
-    await becomes(() => reports(page, session), ['ready', ended], 'each report comes once');
+    await becomes(() => reports(page, session), ['ready', ended], 'each report arrives once');
 
-    // The window is the right one still, but somebody else is in it.
+    // The window is the correct one, but another page is loaded in it.
     const inside = { id: session.session_id, src: `${EVIL}/in` };
     await page.evaluate(({ id, src }) => (document.querySelector(`#${id} iframe`).src = src), inside);
     await post(page, await visitor.frame(inside.src), [{ ...resize, height: 1300 }]);
     assert.equal(await height(page, session), 1234);
-    assert.deepEqual(visitor.unexpected, [], 'nothing of it was an error');
+    assert.deepEqual(visitor.unexpected, [], 'there are no errors');
   });
 
-  test('keeps two sessions of one page apart', { timeout: TIMEOUT }, async () => {
+  test('separates two sessions on one page', { timeout: TIMEOUT }, async () => {
     const [first, second] = [await harness.createSession(), await harness.createSession()];
     const visitor = await lab.mounted(first, second);
     const { page } = visitor;
     await Promise.all([reported(page, first, 'ready'), reported(page, second, 'ready')]);
     const frames = [await lab.frame(visitor, first), await lab.frame(visitor, second)];
-    assert.notEqual(await nonceOf(frames[0]), await nonceOf(frames[1]), 'each has a nonce of its own');
+    assert.notEqual(await nonceOf(frames[0]), await nonceOf(frames[1]), 'two sessions have the same nonce');
 
-    // One's own words about the other, under the other's nonce.
+    // Messages of one session's page about the other session, with the other's nonce.
     const foreign = { source: 'oncharge', session_id: second.session_id, nonce: await nonceOf(frames[1]) };
     await post(page, frames[0], [
       { ...foreign, type: 'resize', height: 1234 },
@@ -102,7 +102,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     assert.deepEqual(await reports(page, first), ['ready']);
   });
 
-  test('unmounts without a trace, and mounts again', { timeout: TIMEOUT }, async () => {
+  test('unmounts completely, and mounts again', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const visitor = await lab.mounted(session);
     const { page } = visitor;
@@ -125,14 +125,14 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     }, session.session_id);
     assert.deepEqual(left, { whileMounted: [1, 1], after: [0, 0] }, 'listeners and frames');
 
-    // The first mount and the last have come up; the one between was gone before.
+    // The first and the last mount have loaded; the one between was removed before.
     await page.waitForFunction((id) => window.reports[id].length === 2, session.session_id);
     const checkout = await checkoutOf(visitor, harness.service, session);
     await checkout.pay(CARDS.approved);
     await reported(page, session, `result ${session.session_id} authorized`);
   });
 
-  test('says once when the page does not come up', { timeout: TIMEOUT }, async () => {
+  test('reports once when the page does not load', { timeout: TIMEOUT }, async () => {
     const { baseUrl } = harness.service;
     const foreign = await harness.createSession({ return_url: 'https://shop.example.com/thanks' });
     const good = await harness.createSession();
@@ -145,16 +145,16 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     await page.route(`${baseUrl}/checkout/cs_2*`, (route) => route.abort('connectionrefused'));
     await page.route(`${baseUrl}/checkout/cs_3*`, () => {});
     await stage(page, lab.address, mounting(harness.service, [foreign, stale, away, silent, good]));
-    const warned = page.waitForEvent('console', (message) => message.text().includes('did not come up'));
+    const warned = page.waitForEvent('console', (message) => message.text().includes('did not load'));
     await page.goto(lab.address, { waitUntil: 'domcontentloaded' });
 
     for (const session of [foreign, stale, away]) await reported(page, session, `error ${session.session_id}`);
-    assert.ok((await warned).text().includes(harness.shop.origin), 'the developer reads which origin it is about');
-    assert.deepEqual(await reports(page, silent), [], 'it may yet come');
+    assert.ok((await warned).text().includes(harness.shop.origin), 'the warning contains the origin');
+    assert.deepEqual(await reports(page, silent), [], 'the page may still load');
     await page.clock.fastForward(20_000);
     await reported(page, silent, `error ${silent.session_id}`);
 
-    // Loaded once more, and no better.
+    // Loaded again, with the same result.
     await page.evaluate((id) => {
       const frame = document.querySelector(`#${id} iframe`);
       return new Promise((loaded) => {
@@ -166,10 +166,10 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     for (const session of [foreign, stale, away, silent]) {
       assert.deepEqual(await reports(page, session), [`error ${session.session_id}`]);
     }
-    assert.deepEqual(await reports(page, good), ['ready'], 'the one that did come up');
+    assert.deepEqual(await reports(page, good), ['ready'], 'the page that has loaded');
   });
 
-  test('refuses what it cannot mount, in words', { timeout: TIMEOUT }, async () => {
+  test('rejects invalid arguments with a message', { timeout: TIMEOUT }, async () => {
     const { page } = await lab.mounted();
     const thrown = await page.evaluate((base) => {
       document.body.insertAdjacentHTML('beforeend', '<img name="currentScript" src="data:,">');
@@ -194,23 +194,23 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
       ];
     }, harness.service.baseUrl);
     const words = (what) => `TypeError: OnCharge.mount: ${what}`;
-    const noCheckout = words('iframeUrl is no address of a checkout');
+    const noCheckout = words('iframeUrl must be the URL of a checkout');
     assert.deepEqual(thrown, [
-      words('there is no element #absent'),
-      words('there is no element null'),
+      words('no element matches #absent'),
+      words('no element matches null'),
       words('iframeUrl is missing'),
       words('iframeUrl is missing'),
-      words('iframeUrl is no address'),
+      words('iframeUrl must be a URL'),
       ...Array(4).fill(noCheckout),
     ]);
-    assert.equal(await page.locator('iframe').count(), 0, 'nothing was mounted');
+    assert.equal(await page.locator('iframe').count(), 0, 'something was mounted');
   });
 
-  test('tells the checkout nothing of the shop’s address', { timeout: TIMEOUT }, async () => {
+  test('does not send the shop’s address to the checkout', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const visitor = await lab.mounted(session);
     await visitor.page.evaluate(() => {
-      // As a shop may have it; the script's own request has gone out under the browser's default.
+      // As a shop may configure it; the script's own request was sent under the browser's default.
       const meta = document.createElement('meta');
       document.head.append(Object.assign(meta, { name: 'referrer', content: 'unsafe-url' }));
     });
@@ -219,10 +219,10 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     await visitor.page.waitForFunction((id) => window.reports[id].length === 2, session.session_id);
     const requests = visitor.requestsTo(harness.service.baseUrl).filter(({ method }) => method === 'GET');
     const referred = requests.filter(({ text }) => /"referer"/i.test(text)).map(({ url }) => new URL(url).pathname);
-    assert.deepEqual(referred, ['/oncharge.js'], 'the pages are asked for without a referrer');
+    assert.deepEqual(referred, ['/oncharge.js'], 'a page was requested with a referrer');
   });
 
-  test('takes its origin from its own element, whatever calls itself so', { timeout: TIMEOUT }, async () => {
+  test('takes its origin from its own script element, whatever others exist', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const body = `<img name="currentScript" src="${EVIL}/oncharge.js">` + mounting(harness.service, [session]);
     const visitor = await lab.at(lab.address, body);

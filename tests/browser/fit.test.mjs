@@ -1,4 +1,4 @@
-// The frame in the shop's page: as high as what it shows, and its next step in sight.
+// The frame in the shop's page: as high as its content, with the next step visible.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, PROFILES, checkoutOf, start } from './harness.mjs';
@@ -16,7 +16,7 @@ describe('the frame', { timeout: 5 * TIMEOUT }, () => {
   after(() => harness?.close());
 
   for (const { name, options } of [PROFILES.find(({ phone }) => !phone), PROFILES.find(({ phone }) => phone)]) {
-    test(`is as high as what it shows: ${name}`, { timeout: 2 * TIMEOUT }, async () => {
+    test(`is as high as its content: ${name}`, { timeout: 2 * TIMEOUT }, async () => {
       const heights = new Map();
       for (const state of STATES.filter(({ alone }) => !alone)) {
         const { visitor, page, checkout } = await state.show(harness, { ...options, embedded: true });
@@ -25,12 +25,12 @@ describe('the frame', { timeout: 5 * TIMEOUT }, () => {
         heights.set(state.name, height);
         await visitor.close();
       }
-      assert.ok(heights.get('challenge') > heights.get('ready'), 'it grows');
-      assert.ok(heights.get('success') < heights.get('ready'), 'it shrinks');
+      assert.ok(heights.get('challenge') > heights.get('ready'), 'it does not grow');
+      assert.ok(heights.get('success') < heights.get('ready'), 'it does not shrink');
     });
   }
 
-  test('brings the next step into sight, wherever the shopper had scrolled to', { timeout: TIMEOUT }, async () => {
+  test('scrolls to the next step, whatever the scroll position', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const visitor = await harness.visit(null, { viewport: { width: 320, height: 480 } });
     await admit(visitor);
@@ -42,14 +42,14 @@ describe('the frame', { timeout: 5 * TIMEOUT }, () => {
     const checkout = await checkoutOf(visitor, harness.service, session);
     await checkout.enter(CARDS.challenged);
     await checkout.payButton.scrollIntoViewIfNeeded();
-    // The frame's top is out of sight, its button is not.
+    // The frame's top is not visible, its button is.
     await page.evaluate(() => window.scrollBy(0, document.querySelector('iframe').getBoundingClientRect().top + 250));
     await checkout.payButton.click();
 
     await checkout.heading('challenge.heading');
     const top = async () => (await checkout.headingOf('challenge.heading').boundingBox()).y;
-    // The frame grows and the page scrolls one after the other.
-    await until(async () => (await top()) >= 0 && (await top()) < 480, 'the heading is in sight');
+    // The frame grows first, then the page scrolls.
+    await until(async () => (await top()) >= 0 && (await top()) < 480, 'the heading is visible');
     await visitor.close();
   });
 });

@@ -1,4 +1,4 @@
-// All that a browser test needs, in one import: the service, the browser, a shop, the checkout.
+// Everything that a browser test needs in one import: service, browser, shop, checkout.
 import assert from 'node:assert/strict';
 import { launchBrowser, visit } from './support/browser.mjs';
 import { checkoutOf } from './support/checkout.mjs';
@@ -10,7 +10,7 @@ export { CARDS, checkoutOf } from './support/checkout.mjs';
 
 const ORDER = { amount: 9999, currency: 'USD', reference: 'order-42' };
 
-/** Starts the service (with these flags added), a shop and Chromium. Builds nothing. */
+/** Starts the service (with these additional flags), a shop and Chromium. Does not build anything. */
 export async function start({ flags = [] } = {}) {
   const service = await startService(flags);
   try {
@@ -18,7 +18,7 @@ export async function start({ flags = [] } = {}) {
     return new Harness(service, shop, await launchBrowser());
   } catch (error) {
     await service.stop();
-    service.sweep();
+    service.removeFiles();
     throw error;
   }
 }
@@ -30,7 +30,7 @@ class Harness {
     this.browser = browser;
   }
 
-  /** A session of the shop's merchant that comes back to the shop, with the order that it is for. */
+  /** A session of the shop's merchant that returns to the shop, with its order. */
   async createSession(fields = {}) {
     const order = { ...ORDER, ...fields };
     const made = await this.service.createSession({ return_url: this.shop.returnUrl, ...order });
@@ -38,7 +38,7 @@ class Harness {
     return { amount, currency, reference, ...made };
   }
 
-  /** A new visitor; with `address`, already there. `prepare` gets the visitor before that. */
+  /** A new visitor; with `address`, the page is loaded. `prepare` receives the visitor before that. */
   async visit(address, { prepare, waitUntil = 'load', ...options } = {}) {
     const visitor = await visit(this.browser, options);
     await prepare?.(visitor);
@@ -46,23 +46,23 @@ class Harness {
     return visitor;
   }
 
-  /** A visitor at the session's page opened by itself, and its checkout. */
+  /** A visitor at the session's standalone page, and its checkout. */
   open(session, options) {
     return this.#atCheckout(this.service.checkoutUrl(session), session, options);
   }
 
-  /** A visitor at the shop's page in which the session is embedded, and its checkout. */
+  /** A visitor at the shop's page that embeds the session, and its checkout. */
   embed(session, options) {
     return this.#atCheckout(this.shop.embedding(session), session, options);
   }
 
   async #atCheckout(address, session, options) {
-    // Not `load`: that comes only after the card fields, and they may be what a test holds back.
+    // Not `load`: that waits for the card fields, which a test may hold back.
     const visitor = await this.visit(address, { waitUntil: 'domcontentloaded', ...options });
     return { visitor, page: visitor.page, checkout: await checkoutOf(visitor, this.service, session) };
   }
 
-  /** Pays without a browser, as the page would: `{status, next}`. */
+  /** Pays without a browser, as the page does: `{status, next}`. */
   async payByCall(session, number) {
     const { simulatorUrl, baseUrl } = this.service;
     const post = async (url, body, headers) => {
@@ -83,17 +83,17 @@ class Harness {
     assert.equal(status, 200, JSON.stringify(body));
   }
 
-  /** Asserts what the merchant and the PSP say of a session. */
+  /** Asserts the status in the merchant API and the ledger of the PSP. */
   async assertMoney(session, status, ledger) {
     assert.equal((await this.service.session(session.session_id)).status, status);
     assert.deepEqual(await this.service.ledger(session.session_id), ledger);
   }
 
-  /** Stops everything and removes what the service wrote. */
+  /** Stops everything and removes the service's files. */
   async close() {
     await this.browser.close();
     await this.shop.close();
     await this.service.stop();
-    this.service.sweep();
+    this.service.removeFiles();
   }
 }

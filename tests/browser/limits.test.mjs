@@ -1,4 +1,4 @@
-// What the hosted checkout must never do: let a card number come to OnCharge, or a foreign page frame it.
+// Limits of the hosted checkout: no card number reaches OnCharge, and no other site can frame the page.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CARDS, start } from './harness.mjs';
@@ -8,17 +8,17 @@ import { describeScenes } from './support/scenes.mjs';
 
 const TIMEOUT = 180_000;
 
-/** Whether the text holds the card number, however its digits are parted. */
+/** Whether the text contains the card number, with any separators. */
 const holds = (text, card) => {
   const digits = [...card.replaceAll(' ', '')];
   return new RegExp(digits.join('(?:%20|[\\s+-])?')).test(text);
 };
 
-// Approved as well, and unlike the card that the sandbox's greeting names, it is written nowhere.
+// Approved as well, but unlike the card of the sandbox's greeting it is not printed anywhere.
 const ANOTHER_CARD = '4012 8888 8888 1881';
 const REFERENCE = 'find-me-in-the-database';
 
-/** A shopper uses three cards, one of them with 3-D Secure; all that came to whom. */
+/** A shopper uses three cards, one of them with 3-D Secure; returns the requests to each server. */
 async function payWithThreeCards(harness) {
   const session = await harness.createSession({ reference: REFERENCE });
   const { visitor, checkout } = await harness.embed(session);
@@ -33,28 +33,28 @@ async function payWithThreeCards(harness) {
   return { toUs: visitor.requestsTo(service.baseUrl), toThePsp: visitor.requestsTo(service.simulatorUrl) };
 }
 
-/** No request, no log line and none of these texts (`{name, text}`) holds one of the cards. */
+/** No request, no log line and none of these texts (`{name, text}`) contains one of the cards. */
 function assertNowhere({ toUs, toThePsp }, log, texts) {
   for (const card of [CARDS.declined, CARDS.challenged, ANOTHER_CARD]) {
-    // The search itself is seen to work: where the number may be, it is found.
-    assert.ok(toThePsp.some(({ text }) => holds(text, card)), 'the PSP did get the card');
-    for (const { method, url, text } of toUs) assert.ok(!holds(text, card), `${method} ${url} carries the card`);
-    assert.ok(!holds(log, card), 'the log holds the card');
-    for (const { name, text } of texts) assert.ok(!holds(text, card), `${name} holds the card`);
+    // Verifies the search: it finds the number where it is allowed.
+    assert.ok(toThePsp.some(({ text }) => holds(text, card)), 'the PSP received the card');
+    for (const { method, url, text } of toUs) assert.ok(!holds(text, card), `${method} ${url} contains the card`);
+    assert.ok(!holds(log, card), 'the log contains the card');
+    for (const { name, text } of texts) assert.ok(!holds(text, card), `${name} contains the card`);
   }
-  assert.equal(toUs.filter(({ url }) => url.endsWith('/pay')).length, 3, 'the page did pay');
-  assert.ok(texts.some(({ text }) => text.includes(REFERENCE)), 'the database is among what was searched');
+  assert.equal(toUs.filter(({ url }) => url.endsWith('/pay')).length, 3, 'the number of payment calls');
+  assert.ok(texts.some(({ text }) => text.includes(REFERENCE)), 'the database was not searched');
 }
 
 const textsOf = (files) => files.map(({ name, bytes }) => ({ name, text: bytes.toString('latin1') }));
 
 describe('card numbers never reach OnCharge: no request, no log line', { timeout: 4 * TIMEOUT }, () => {
   test('… and no file, on the embedded database', { timeout: TIMEOUT }, async (t) => {
-    t.diagnostic(`databases that are searched: SQLite${CLUSTER ? ', PostgreSQL' : ' (no PostgreSQL is offered)'}`);
+    t.diagnostic(`databases that are searched: SQLite${CLUSTER ? ', PostgreSQL' : ' (no PostgreSQL available)'}`);
     const harness = await start();
     try {
       const seen = await payWithThreeCards(harness);
-      assert.equal(await harness.service.stop(), 0, 'the service ends in order');
+      assert.equal(await harness.service.stop(), 0, 'the service did not exit cleanly');
       assertNowhere(seen, harness.service.output, textsOf(harness.service.files()));
     } finally {
       await harness.close();
@@ -67,11 +67,11 @@ describe('card numbers never reach OnCharge: no request, no log line', { timeout
       const harness = await start({ flags: ['--database-url', database.url] });
       try {
         const seen = await payWithThreeCards(harness);
-        assert.equal(await harness.service.stop(), 0, 'the service ends in order');
+        assert.equal(await harness.service.stop(), 0, 'the service did not exit cleanly');
         const dump = { name: 'the database', text: await database.dump() };
         assertNowhere(seen, harness.service.output, [dump, ...textsOf(harness.service.files())]);
 
-        // The dump would show it, in a text and in bytes.
+        // Verifies that a dump would show the number, as text and as bytes.
         for (const value of [`'${ANOTHER_CARD}'::text`, `'${ANOTHER_CARD}'::bytea`]) {
           await database.sql(`DROP TABLE IF EXISTS control; CREATE TABLE control AS SELECT ${value} AS card`);
           assert.ok(holds(await database.dump(), ANOTHER_CARD), `${value} is not found in a dump`);
@@ -86,7 +86,7 @@ describe('card numbers never reach OnCharge: no request, no log line', { timeout
 
 const FOREIGN = 'https://foreign.test/';
 
-/** A visitor at an address whose page frames the session's. */
+/** A visitor at an address whose page frames the session's page. */
 async function framed(scene, session, address) {
   const visitor = await scene.visit();
   await admit(visitor);
@@ -117,7 +117,7 @@ describeScenes('the page', {}, ({ pair, once }) => {
     await assertNotFramed(scene, session, FOREIGN);
   });
 
-  pair('does not open with a token that is not its own, and says so', async (scene) => {
+  pair('does not open with another session’s token, and shows an error', async (scene) => {
     const session = await scene.createSession();
     const other = await scene.createSession();
     const stolen = { ...session, iframe_url: session.iframe_url.replace(/token=.*/, `token=${other.pay_token}`) };

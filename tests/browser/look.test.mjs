@@ -1,4 +1,4 @@
-// The merchant's own look on the hosted checkout: its accents, its logo, and that nothing else changes.
+// A merchant's branding on the hosted checkout: its accents, its logo, and nothing else.
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +16,7 @@ const DEFAULT = { light: '#1f5fd6', dark: '#8ab4ff' };
 const LARGEST_LOGO = 8192;
 const LARGEST_PAGE = 60_000;
 
-// It has styles, a script and links of its own: the styles work, the rest does not.
+// It has styles, a script and links: only the styles are applied.
 const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30">
 <style>rect { fill: #c2185b }</style><rect width="120" height="30" style="stroke:#000"/>
 <script>top.document.title = 'taken over'; fetch('https://thief.example/')</script>
@@ -26,7 +26,7 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30">
 /** `rgb(194, 24, 91)` as `#c2185b`. */
 const hex = (colour) => `#${colour.match(/\d+/g).slice(0, 3).map((it) => Number(it).toString(16).padStart(2, '0')).join('')}`;
 
-describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
+describe('a merchant’s branding', { timeout: 4 * TIMEOUT }, () => {
   let harness;
   let directory;
   let visitors = [];
@@ -52,7 +52,7 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
     return path;
   };
 
-  /** A new visitor at a new session's page, as soon as it shows this setting (nodes read them each second). */
+  /** A new visitor at a new session's page, once it has this setting (nodes read settings every second). */
   async function opened(colorScheme, expected) {
     const session = await harness.createSession();
     await untilServed(harness.service.checkoutUrl(session), expected);
@@ -69,7 +69,7 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
     locator.evaluate((element, name) => getComputedStyle(element).getPropertyValue(name), property);
 
   for (const scheme of ['light', 'dark']) {
-    test(`is seen on ${scheme}: button, focus ring and logo`, { timeout: TIMEOUT }, async () => {
+    test(`applies to ${scheme} mode: button, focus ring and logo`, { timeout: TIMEOUT }, async () => {
       const logo = logoFile(LOGO);
       await harness.service.setMerchant('--accent', ACCENT.light, '--accent-dark', ACCENT.dark, '--logo', logo);
       const { visitor, page, checkout } = await opened(scheme, `--accent:${ACCENT.light}`);
@@ -89,19 +89,19 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
       const image = checkout.frame.locator('.order img');
       await image.evaluate((it) => it.decode());
       const box = await image.boundingBox();
-      assert.ok((await image.evaluate((it) => it.naturalWidth)) > 0, 'the logo is loaded');
-      assert.ok(box.height <= 40 && box.width <= 160, `it keeps its place: ${JSON.stringify(box)}`);
+      assert.ok((await image.evaluate((it) => it.naturalWidth)) > 0, 'the logo is not loaded');
+      assert.ok(box.height <= 40 && box.width <= 160, `it exceeds its area: ${JSON.stringify(box)}`);
       const ground = await styleOf(image, 'background-color');
       assert.equal(ground, scheme === 'dark' ? 'rgb(255, 255, 255)' : 'rgba(0, 0, 0, 0)', 'behind the logo');
 
       const { violations } = await new AxeBuilder({ page }).analyze();
       assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((it) => it.target)}`), []);
-      assert.ok(!visitor.requests.some(({ url }) => url.includes('thief')), 'the logo loads nothing');
-      assert.notEqual(await page.title(), 'taken over', 'the logo runs nothing');
+      assert.ok(!visitor.requests.some(({ url }) => url.includes('thief')), 'the logo loads an external resource');
+      assert.notEqual(await page.title(), 'taken over', 'the logo runs a script');
     });
   }
 
-  test('on one scheme leaves the other as it is', { timeout: TIMEOUT }, async () => {
+  test('for one scheme does not change the other', { timeout: TIMEOUT }, async () => {
     await harness.service.setMerchant('--accent', '#00695c', '--accent-dark', '');
     const light = await opened('light', '--accent:#00695c');
     assert.equal(hex(await styleOf(light.checkout.payButton, 'background-color')), '#00695c');
@@ -110,7 +110,7 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
   });
 
   test('fits a narrow screen, and the page stays small with the largest logo', { timeout: TIMEOUT }, async () => {
-    // A wide one: it takes all the room that a logo may have.
+    // A wide logo that takes the maximum area.
     const head = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 400 40"><rect width="400" height="40"/><!--';
     const tail = '--></svg>';
     const filling = 'x'.repeat(LARGEST_LOGO - head.length - tail.length);
@@ -126,11 +126,11 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
       width: document.documentElement.scrollWidth,
       inner: window.innerWidth,
     }));
-    assert.ok(width <= inner, `nothing scrolls sideways: ${width} > ${inner}`);
+    assert.ok(width <= inner, `the page scrolls sideways: ${width} > ${inner}`);
     const image = await page.locator('.order img').boundingBox();
     const name = await page.locator('.merchant').boundingBox();
     assert.ok(image.width <= 160 && image.height <= 40, JSON.stringify(image));
     const apart = name.x >= image.x + image.width || name.y >= image.y + image.height;
-    assert.ok(apart, 'name and logo do not overlap');
+    assert.ok(apart, 'name and logo overlap');
   });
 });

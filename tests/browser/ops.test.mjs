@@ -1,5 +1,5 @@
-// The operators' view: the overview, the search, a session's story; each of its states on a desktop
-// and on a phone, in the light and in the dark.
+// The operators' view: the overview, the search, a session's history; each state on a desktop and on a phone,
+// in light and dark mode.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
@@ -16,7 +16,7 @@ const LOOKS = {
   'a phone, light': { width: 320, height: 640, colorScheme: 'light' },
   'a desktop at 200 %': { width: 640, height: 400, colorScheme: 'light' },
 };
-/** Both widths and both schemes, for pages of a few words. */
+/** Both widths and both schemes, for short pages. */
 const TWO_LOOKS = Object.keys(LOOKS).slice(0, 2);
 const PHONE = { viewport: { width: 320, height: 640 } };
 const HOSTILE = '<img src=x onerror=alert(1)>"\'&';
@@ -46,7 +46,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
   });
   after(() => harness?.close());
 
-  /** A notification that agrees with nothing: it is stuck until a person dismisses it. */
+  /** A mismatched notification: it is stuck until a person dismisses it. */
   const notifyOfAnotherAmount = async () => {
     const { simulatorUrl, baseUrl } = harness.service;
     const ledger = await fetch(`${simulatorUrl}/v1/ledger?reference=${session.session_id}`);
@@ -65,17 +65,17 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     });
     const signature = createHmac('sha256', harness.service.notificationKey()).update(body).digest('hex');
     const headers = { 'X-Psp-Signature': signature };
-    const told = await fetch(`${baseUrl}/webhooks/psp/simulator/default`, { method: 'POST', body, headers });
-    assert.equal(told.status, 200);
+    const accepted = await fetch(`${baseUrl}/webhooks/psp/simulator/default`, { method: 'POST', body, headers });
+    assert.equal(accepted.status, 200);
   };
 
-  /** Axe is content, nothing is wider than the screen, and nothing is cut off, however one looks at it. */
+  /** Axe finds nothing, nothing is wider than the screen, and nothing is cut off, in any layout. */
   const lookAt = async (page, what, names = Object.keys(LOOKS)) => {
     for (const name of names) {
       const { width, height, colorScheme } = LOOKS[name];
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme });
-      // There are no frames, which alone need axe's slower mode.
+      // Without frames axe's quicker mode is sufficient.
       const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
       const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
       assert.deepEqual(found, [], `${what} on ${name}: axe`);
@@ -88,15 +88,15 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     }
   };
 
-  /** The page shows nobody's secrets, and nobody's words as elements. */
+  /** The page contains no secrets, and external texts create no elements. */
   const assertDiscreet = async (page, what) => {
     const html = await page.content();
     const secrets = [session.pay_token, harness.service.secret, 'shopper@example.com', '15551234567'];
     for (const secret of secrets) assert.ok(!html.includes(secret), `${what} shows ${secret}`);
-    assert.equal(await page.locator('img').count(), 0, `${what}: nobody's words become elements`);
+    assert.equal(await page.locator('img').count(), 0, `${what}: external text has created an element`);
   };
 
-  /** Looks at an address that answers so; the browser complains of nothing but the status. */
+  /** Asserts the status of an address; the browser reports only that status as an error. */
   const assertState = async (visitor, address, status, heading) => {
     const answer = await visitor.page.goto(address);
     assert.equal(answer.status(), status, address);
@@ -106,34 +106,34 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     assert.deepEqual(complaints, [], `${address}: the console`);
   };
 
-  test('leads from stuck work to the session’s whole story', { timeout: TIMEOUT }, async () => {
+  test('leads from stuck work to the session’s complete history', { timeout: TIMEOUT }, async () => {
     const visitor = await harness.visit();
     const { page } = visitor;
-    // The inbox's worker takes the notification up in its own time.
-    const stuck = page.getByRole('table', { name: /^What a person should look at/ });
+    // The inbox's worker processes the notification asynchronously.
+    const stuck = page.getByRole('table', { name: /^Work that needs attention/ });
     const isListed = async () => {
       await page.goto(`${ops}/ops/`);
       return stuck.isVisible();
     };
     await until(isListed, 'the notification is listed');
     const command = await stuck.locator('.command').innerText();
-    assert.match(command, /^oncharge stuck --dismiss ntf_[0-9a-f]{32}$/, 'what to do');
+    assert.match(command, /^oncharge stuck --dismiss ntf_[0-9a-f]{32}$/, 'the command to dismiss it');
     await assertDiscreet(page, 'the overview');
     await lookAt(page, 'the overview');
 
     await stuck.getByRole('link', { name: /^ntf_/ }).click();
     await page.getByRole('heading', { level: 1, name: session.session_id }).waitFor();
-    assert.equal(new URL(page.url()).hash, `#${command.split(' ').at(-1)}`, 'at the notification itself');
-    const told = ['payment.refused', 'payment.authorized', 'card_declined', 'attempt 1', 'Created', 'mismatched'];
-    // The page is as of its loading, and the webhooks are delivered in their own time.
+    assert.equal(new URL(page.url()).hash, `#${command.split(' ').at(-1)}`, 'the link leads to the notification');
+    const expected = ['payment.refused', 'payment.authorized', 'card_declined', 'attempt 1', 'Created', 'mismatched'];
+    // The page is a snapshot, and the webhooks are delivered asynchronously.
     const missing = async () => {
       const line = await page.locator('.timeline').innerText();
-      const missing = told.filter((word) => !line.includes(word));
+      const missing = expected.filter((word) => !line.includes(word));
       if (missing.length > 0) await page.reload();
       return missing;
     };
-    await becomes(missing, [], 'what the time line does not tell');
-    await page.getByRole('table', { name: /^Attempts to deliver/ }).waitFor();
+    await becomes(missing, [], 'entries missing from the time line');
+    await page.getByRole('table', { name: /^Delivery attempts/ }).waitFor();
     await page.locator('details').evaluateAll((all) => all.forEach((it) => (it.open = true)));
     await assertDiscreet(page, 'the story');
     await lookAt(page, 'the story');
@@ -141,7 +141,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     await visitor.close();
   });
 
-  test('draws the last hours of each queue, and says them in words', { timeout: TIMEOUT }, async () => {
+  test('draws the last hours of each queue, with a text alternative', { timeout: TIMEOUT }, async () => {
     const visitor = await harness.visit(`${ops}/ops/`, PHONE);
     const lines = visitor.page.getByRole('img', { name: /since \d\d:\d\d UTC: now .+, highest / });
     assert.equal(await lines.count(), 8, 'depth and age of four queues');
@@ -155,7 +155,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     });
     assert.equal(drawn.fill, 'none');
     assert.notEqual(drawn.stroke, 'none');
-    assert.match(drawn.path, /10800 \d+(h0)?$/, 'it ends now');
+    assert.match(drawn.path, /10800 \d+(h0)?$/, 'the line ends now');
     await visitor.close();
   });
 
@@ -167,29 +167,29 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     await page.getByRole('button', { name: 'Search' }).press('Enter');
     await page.getByRole('cell', { name: HOSTILE }).waitFor();
     assert.equal(new URL(page.url()).searchParams.get('q'), 'find-me');
-    assert.equal(await page.getByRole('row').count(), 2, 'its heading and the session');
+    assert.equal(await page.getByRole('row').count(), 2, 'the header row and the session');
     await assertDiscreet(page, 'the list');
     await lookAt(page, 'the list');
 
-    // On a phone a row is a block of its cells, each with its name beside it, and still a row.
+    // On a phone a row is a block of cells, each with its label, and still has the role of a row.
     await page.setViewportSize(PHONE.viewport);
     const cell = page.getByRole('cell', { name: HOSTILE });
     const label = await cell.evaluate((it) => getComputedStyle(it, '::before').content);
     assert.match(label, /Reference/);
     const [id, reference] = [await page.getByRole('rowheader').boundingBox(), await cell.boundingBox()];
-    assert.ok(reference.y > id.y + id.height - 1, 'one below the other');
+    assert.ok(reference.y > id.y + id.height - 1, 'the cells are below each other');
     assert.deepEqual(visitor.complaints, []);
     await visitor.close();
   });
 
-  test('says in words what is not there and what cannot be read', { timeout: TIMEOUT }, async () => {
+  test('explains missing objects and invalid parameters', { timeout: TIMEOUT }, async () => {
     const visitor = await harness.visit();
     for (const [path, status, heading] of [
       ['sessions?q=nobody', 200, 'Sessions'],
       ['sessions?merchant=me&status=paid&from=x&to=y', 400, 'Sessions'],
-      ['sessions?cursor=AAAA', 400, 'No such page'],
-      ['sessions/cs_1', 404, 'Nothing here'],
-      ['nowhere', 404, 'Nothing here'],
+      ['sessions?cursor=AAAA', 400, 'Invalid page link'],
+      ['sessions/cs_1', 404, 'Not found'],
+      ['nowhere', 404, 'Not found'],
     ]) {
       await assertState(visitor, `${ops}/ops/${path}`, status, heading);
     }
@@ -197,11 +197,11 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     await visitor.page.getByRole('alert').waitFor();
     const field = visitor.page.getByLabel('Merchant');
     assert.equal(await field.getAttribute('aria-invalid'), 'true');
-    assert.equal(await field.inputValue(), 'me', 'what was written stays');
+    assert.equal(await field.inputValue(), 'me', 'the input is kept');
     await visitor.close();
   });
 
-  test('says that the database is not there yet', { timeout: TIMEOUT }, async () => {
+  test('shows that the database is unreachable', { timeout: TIMEOUT }, async () => {
     const waiting = await startWithoutDatabase();
     try {
       const visitor = await harness.visit();
@@ -212,7 +212,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     }
   });
 
-  test('is framed by nobody, keeps nothing, and loads nothing but its style', { timeout: TIMEOUT }, async () => {
+  test('cannot be framed, is not cached, and loads only its style sheet', { timeout: TIMEOUT }, async () => {
     const answer = await fetch(`${ops}/ops/`);
     const policy = answer.headers.get('content-security-policy');
     assert.ok(policy.includes("default-src 'none'") && policy.includes("frame-ancestors 'none'"), policy);
@@ -220,7 +220,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     assert.equal(answer.headers.get('x-frame-options'), 'DENY');
     assert.equal(answer.headers.get('cache-control'), 'no-store');
     const visitor = await harness.visit(`${ops}/`);
-    assert.equal(visitor.page.url(), `${ops}/ops/`, 'the port’s root leads to the view');
+    assert.equal(visitor.page.url(), `${ops}/ops/`, 'the root does not redirect to the view');
     const loaded = new Set(visitor.requests.map(({ url }) => url));
     assert.deepEqual([...loaded], [`${ops}/`, `${ops}/ops/`, `${ops}/ops/style.css`]);
     await visitor.close();

@@ -1,4 +1,4 @@
-// The demo shop's order page as documentation: each fact with what told of it, each call as it was sent.
+// The demo shop's order page as documentation: each event with its source, each call as it was sent.
 import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { describe, test } from 'node:test';
@@ -8,21 +8,21 @@ import { becomes } from './support/until.mjs';
 
 const TIMEOUT = 180_000;
 
-describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
+describe('the order page', { timeout: 10 * TIMEOUT }, () => {
   const shop = demoShop();
 
-  test('has one entry for each fact, with the webhook that told of it', { timeout: TIMEOUT }, async () => {
+  test('has one entry per event, with the webhook that reported it', { timeout: TIMEOUT }, async () => {
     const { page, checkout } = await shop.order();
     await checkout.pay(CARDS.declined);
     await checkout.heading('Payment declined');
     await checkout.pay(CARDS.approved);
     await page.getByRole('heading', { name: 'Thank you' }).waitFor();
     const session = await shop.sessionOf(page);
-    // Another program of the merchant's captures: the open page follows without being touched.
+    // Another program of the merchant captures: the open page updates itself.
     await shop.act(session, 'capture');
     await entry(page, 'Captured').waitFor();
     await page.getByLabel('Amount in USD').fill('8');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
 
     const facts = {
       Refused: ['payment.refused'],
@@ -32,13 +32,13 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     };
     let sequence = 0;
     for (const [title, names] of Object.entries(facts)) {
-      const told = entry(page, title).locator('.told > li');
+      const webhooks = entry(page, title).locator('.told > li');
       for (const [place, name] of names.entries()) {
         sequence += 1;
-        await told.nth(place).getByText(`${name} webhook, event ${sequence}`).waitFor();
-        await told.nth(place).getByText(/^Delivered once at .+, signature verified$/).waitFor();
+        await webhooks.nth(place).getByText(`${name} webhook, event ${sequence}`).waitFor();
+        await webhooks.nth(place).getByText(/^Delivered once at .+, signature verified$/).waitFor();
       }
-      await becomes(() => told.count(), names.length, title);
+      await becomes(() => webhooks.count(), names.length, title);
     }
     const titles = page.locator('.timeline > li strong');
     const expected = ['Order placed', 'Created', ...Object.keys(facts)];
@@ -49,17 +49,17 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     for (const { id } of events) await becomes(() => page.locator('#timeline').getByText(id).count(), 1, id);
   });
 
-  test('counts what is delivered again', { timeout: TIMEOUT }, async () => {
+  test('counts redeliveries', { timeout: TIMEOUT }, async () => {
     const { page, session } = await shop.paid();
-    const told = entry(page, 'Authorized').locator('.told > li');
-    await told.getByText(/^Delivered once at /).waitFor();
+    const webhooks = entry(page, 'Authorized').locator('.told > li');
+    await webhooks.getByText(/^Delivered once at /).waitFor();
     const [event] = await shop.events(session);
     await shop.service.api('POST', `/v1/events/${event.id}/redeliver`, {});
-    await told.getByText(/^Delivered 2 times, first at /).waitFor();
-    assert.equal(await told.count(), 1, 'the same event again is no other event');
+    await webhooks.getByText(/^Delivered 2 times, first at /).waitFor();
+    assert.equal(await webhooks.count(), 1, 'a redelivery added an entry');
   });
 
-  test('believes no webhook without its signature', { timeout: TIMEOUT }, async () => {
+  test('rejects webhooks without a valid signature', { timeout: TIMEOUT }, async () => {
     const { page, session } = await shop.paid();
     await entry(page, 'Authorized').locator('.told').waitFor();
     const [event] = await shop.events(session);
@@ -83,16 +83,16 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     await shop.harness.assertMoney(session, 'authorized', ['authorise 4800']);
   });
 
-  test('goes on by looking where no webhook comes', { timeout: TIMEOUT }, async () => {
+  test('polls if no webhook arrives', { timeout: TIMEOUT }, async () => {
     const endpoint = (url) => shop.service.api('PUT', '/v1/webhook_endpoint', { url });
     const { url } = (await shop.service.api('GET', '/v1/webhook_endpoint')).body;
-    assert.equal(url, `${shop.url}/webhooks/oncharge`, 'the sandbox has set it');
+    assert.equal(url, `${shop.url}/webhooks/oncharge`, 'the sandbox has set the endpoint');
     assert.equal((await endpoint('http://127.0.0.1:9/nobody')).status, 200);
     try {
       const { page, session } = await shop.paid();
       await shop.act(session, 'capture');
       for (const title of ['Authorized', 'Captured']) {
-        await entry(page, title).getByText('Seen by GET; no webhook has come yet').waitFor();
+        await entry(page, title).getByText('Read by GET; no webhook received yet').waitFor();
       }
       assert.equal(await page.locator('.told').count(), 0);
     } finally {
@@ -100,7 +100,7 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     }
   });
 
-  test('shows each call as it was signed, sent and answered', { timeout: TIMEOUT }, async () => {
+  test('shows each call with its signature, request and response', { timeout: TIMEOUT }, async () => {
     const { page, session } = await shop.paid();
     const call = page.locator('#calls details').filter({ hasText: 'POST /v1/checkout/sessions' });
     await call.locator('summary').focus();
@@ -109,7 +109,7 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     await looks(page, 6);
     assert.equal(await call.getAttribute('open'), '', 'what was opened stays open');
     const focused = await page.evaluate(() => document.activeElement.tagName);
-    assert.equal(focused, 'SUMMARY', 'and focus stays on it');
+    assert.equal(focused, 'SUMMARY', 'the focus is kept');
 
     const [head, body] = request.split('\n\n');
     const [line, ...lines] = head.split('\n');
@@ -121,7 +121,7 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     const sha256 = (text) => createHash('sha256').update(text).digest('hex');
     const signed = `${headers['X-Oncharge-Timestamp']}.POST./v1/checkout/sessions.${sha256(body)}`;
     const signature = createHmac('sha256', sha256(shop.service.secret)).update(signed).digest('hex');
-    assert.equal(headers['X-Oncharge-Signature'], signature, 'it is the very request');
+    assert.equal(headers['X-Oncharge-Signature'], signature, 'it is the actual request');
 
     assert.match(answer, /^201 Created\nX-Request-Id: req_[0-9a-f]+\n\n\{\n {2}"session_id": /);
     const made = JSON.parse(answer.split('\n\n')[1]);
@@ -130,7 +130,7 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
     assert.equal(made.iframe_url, `/checkout/${session.session_id}?token=pt_…`);
   });
 
-  test('shows neither the API secret nor a pay token, and keeps neither', { timeout: TIMEOUT }, async () => {
+  test('neither shows nor stores the API secret or a pay token', { timeout: TIMEOUT }, async () => {
     const { page, checkout } = await shop.order();
     const token = new URL(checkout.frame.url()).searchParams.get('token');
     assert.match(token, /^pt_.{20}/);
@@ -152,7 +152,7 @@ describe('the life of an order', { timeout: 10 * TIMEOUT }, () => {
       assert.equal(times(shop.service.output, token), 0, 'the log');
     };
 
-    assert.deepEqual(await shown(), [1, 0, 0], 'for the frame alone, while there is something to pay');
+    assert.deepEqual(await shown(), [1, 0, 0], 'only for the frame, while there is something to pay');
     kept();
     await checkout.pay(CARDS.approved);
     await page.getByRole('heading', { name: 'Thank you' }).waitFor();

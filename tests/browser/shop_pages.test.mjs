@@ -1,4 +1,4 @@
-// The demo shop's pages in every state, on every screen: the cart, the order, the list.
+// The demo shop's pages in every state, on every screen: the cart, the order, the list of orders.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CARDS } from './harness.mjs';
@@ -6,17 +6,17 @@ import { assertAccessible, button, demoShop, entry } from './support/demo_shop.m
 import { becomes, until } from './support/until.mjs';
 
 const TIMEOUT = 180_000;
-// axe goes over each page four times.
+// axe checks each page four times.
 const LONG = 2 * TIMEOUT;
 const PHONE = { viewport: { width: 320, height: 640 } };
 
-/** Resolves when the cart comes to this. */
+/** Resolves when the cart has this total. */
 const totals = (page, expected) => becomes(() => page.locator('#total').innerText(), expected, 'the total');
 
 describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
   const shop = demoShop();
 
-  /** axe, and the width of the page, on a desktop and a phone, light and dark. */
+  /** Runs axe and checks the page's width, on a desktop and a phone, in light and dark mode. */
   const look = async (page, state) => {
     for (const [width, scheme, other] of [[1280, 'light', 'dark'], [320, 'dark', 'light']]) {
       await page.setViewportSize({ width, height: 800 });
@@ -24,7 +24,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
       const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
       assert.ok(over <= 0, `${state} is ${over} px wider than ${width} px`);
       await assertAccessible(page, `${state}, ${width} px, ${scheme}`);
-      // Colours are all that differs in the other scheme.
+      // Only colors differ in the other scheme.
       await page.emulateMedia({ colorScheme: other });
       await assertAccessible(page, `${state}, ${width} px, ${other}`, ['color-contrast']);
     }
@@ -42,7 +42,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await visitor.page.goto(`${shop.url}/orders/7`);
     await look(visitor.page, 'nothing there');
     const [notFound] = visitor.complaints.splice(0);
-    assert.match(notFound, /404/, 'what the browser itself says of the page');
+    assert.match(notFound, /404/, 'the browser’s own message about the page');
   });
 
   test('are accessible and fit while an order is paid', { timeout: LONG }, async () => {
@@ -63,11 +63,11 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await entry(page, 'Captured').waitFor();
     await look(page, 'captured');
     await page.getByLabel('Amount in USD').fill('99');
-    await button(page, 'Refund this much').click();
-    await page.getByRole('alert').filter({ hasText: 'did not succeed' }).waitFor();
+    await button(page, 'Refund this amount').click();
+    await page.getByRole('alert').filter({ hasText: 'failed.' }).waitFor();
     await look(page, 'a refund that was refused');
     await page.getByLabel('Amount in USD').fill('10');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
     await entry(page, 'Refund of $10.00 succeeded').waitFor();
     for (const summary of await page.locator('#calls summary').all()) await summary.click();
     await look(page, 'partly refunded, all calls open');
@@ -76,7 +76,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await look(page, 'refunded');
   });
 
-  test('are accessible and fit where an order comes to nothing', { timeout: LONG }, async () => {
+  test('are accessible and fit for an unpaid or cancelled order', { timeout: LONG }, async () => {
     const { page, session } = await shop.paid();
     await shop.act(session, 'cancel');
     await page.getByRole('heading', { name: 'The order is cancelled' }).waitFor();
@@ -84,13 +84,13 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
 
     const { page: unpaid } = await shop.order();
     await shop.act(await shop.sessionOf(unpaid), 'expire');
-    await unpaid.getByRole('heading', { name: 'The time to pay ran out' }).waitFor();
+    await unpaid.getByRole('heading', { name: 'The time to pay has expired' }).waitFor();
     await look(unpaid, 'expired');
     await unpaid.goto(`${shop.url}/orders`);
     await look(unpaid, 'some orders');
   });
 
-  test('give the checkout the height that it needs, in each of its views', { timeout: TIMEOUT }, async () => {
+  test('give the checkout the height that it needs, in each view', { timeout: TIMEOUT }, async () => {
     for (const options of [{}, { ...PHONE, locale: 'de-DE' }]) {
       const { page, checkout } = await shop.order(options);
       const frame = page.locator('#pay iframe');
@@ -98,7 +98,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
         const needed = () =>
           checkout.frame.evaluate(() => Math.ceil(document.getElementById('checkout').getBoundingClientRect().height));
         const given = () => frame.evaluate((element) => element.getBoundingClientRect().height);
-        await becomes(async () => (await given()) - (await needed()), 0, `the room that ${view} has too much`);
+        await becomes(async () => (await given()) - (await needed()), 0, `the excess height of ${view}`);
       };
       await checkout.fields();
       await fits('the form');
@@ -116,7 +116,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     }
   });
 
-  test('have a cart that is stepped through with the keyboard', { timeout: TIMEOUT }, async () => {
+  test('have a cart that works with the keyboard', { timeout: TIMEOUT }, async () => {
     const { page } = await shop.enter('/?lamp=1&fern=2');
     const press = async (name) => {
       await button(page, name).focus();
@@ -127,17 +127,17 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await totals(page, '$121.75');
     await becomes(() => new URL(page.url()).search, '?lamp=1&fern=1', 'the address');
     for (let more = 0; more < 9; more += 1) await press('One more: Desk lamp');
-    await page.getByRole('status').filter({ hasText: /^Desk lamp: 9 is the most of one thing$/ }).waitFor();
+    await page.getByRole('status').filter({ hasText: /^Desk lamp: 9 is the maximum quantity$/ }).waitFor();
     assert.equal(new URL(page.url()).searchParams.get('lamp'), '9');
     await press('One less: Fern in a pot');
     await button(page, 'One less: Fern in a pot').waitFor({ state: 'detached' });
     await becomes(focused, 'Your cart', 'the focus');
     await page.reload();
-    // It is in the address.
+    // The cart is stored in the address.
     await totals(page, '$801.00');
   });
 
-  test('have a cart that needs no script', { timeout: TIMEOUT }, async () => {
+  test('have a cart that works without scripts', { timeout: TIMEOUT }, async () => {
     const { page } = await shop.enter('/', { javaScriptEnabled: false });
     for (const product of ['Desk lamp', 'Fern in a pot', 'Fern in a pot']) {
       await button(page, `Add to cart: ${product}`).click();
@@ -150,18 +150,18 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await page.getByText('$210.75').first().waitFor();
   });
 
-  test('lead to the cart from wherever a phone is', { timeout: TIMEOUT }, async () => {
+  test('link to the cart from any scroll position on a phone', { timeout: TIMEOUT }, async () => {
     const { page } = await shop.enter('/', PHONE);
     await button(page, 'Add to cart: Stoneware mug').click();
-    const way = page.getByRole('link', { name: 'To the cart: $24.00' });
+    const way = page.getByRole('link', { name: 'Go to cart: $24.00' });
     const inSight = (locator) =>
       locator.evaluate((element) => {
         const { top, bottom } = element.getBoundingClientRect();
         return top >= 0 && bottom <= window.innerHeight;
       });
-    await until(() => inSight(way), 'the way is in sight');
+    await until(() => inSight(way), 'the link is visible');
     await way.click();
-    await until(() => inSight(page.getByRole('heading', { name: 'Your cart' })), 'the cart is in sight');
+    await until(() => inSight(page.getByRole('heading', { name: 'Your cart' })), 'the cart is visible');
   });
 
   test('copy a card’s number', { timeout: TIMEOUT }, async () => {

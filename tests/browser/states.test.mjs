@@ -1,4 +1,4 @@
-// Every view of the checkout, on both screens, light and dark: for a screen reader, at any size, at rest.
+// Every view of the checkout on both screens, light and dark: accessibility, enlarged text, reduced motion.
 import assert from 'node:assert/strict';
 import AxeBuilder from '@axe-core/playwright';
 import { describeScenes } from './support/scenes.mjs';
@@ -18,18 +18,18 @@ describeScenes('every view', {}, ({ pair }) => {
   }
 });
 
-/** One heading is to be seen, the view's own; where the view has just come, it has the focus. */
+/** One heading is visible, the view's own; after a change of the view it has the focus. */
 async function assertHeading(checkout, { heading, first }) {
   const headings = checkout.frame.locator('h1, h2').filter({ visible: true });
-  assert.equal(await headings.count(), 1, 'one heading in sight');
+  assert.equal(await headings.count(), 1, 'one visible heading');
   assert.match(await headings.innerText(), checkout.words.pattern(heading));
   if (first) return;
   const [title, words] = [await checkout.frame.title(), await headings.innerText()];
-  assert.ok(title.startsWith(`${words} · `), `the title tells of "${words}": ${title}`);
+  assert.ok(title.startsWith(`${words} · `), `the title does not contain "${words}": ${title}`);
   assert.ok(await headings.evaluate((it) => it === document.activeElement), 'the focus is on the new heading');
 }
 
-/** The checkout says which language it is in, and the PSP's frames in it are in the same one. */
+/** The checkout declares its language, and the PSP's frames in it have the same. */
 async function assertLanguage(page, checkout) {
   for (const frame of [checkout.frame, ...checkout.frame.childFrames()]) {
     const language = await frame.locator('html').getAttribute('lang');
@@ -38,13 +38,13 @@ async function assertLanguage(page, checkout) {
   assert.notEqual(await page.title(), '');
 }
 
-/** Nothing moves, in no frame. */
+/** Nothing moves, in any frame. */
 async function assertStill(page) {
   for (const frame of page.frames()) {
     const moving = await frame.evaluate(() =>
       document.getAnimations().map(({ effect }) => effect.target.className || effect.target.tagName),
     );
-    assert.deepEqual(moving, [], `moves under reduced motion in ${frame.url().split('?')[0]}`);
+    assert.deepEqual(moving, [], `moves with reduced motion in ${frame.url().split('?')[0]}`);
   }
 }
 
@@ -62,7 +62,7 @@ async function assertReadableAtDoubleSize(visitor) {
   for (const frame of visitor.page.frames()) {
     const cut = await frame.evaluate(() =>
       [...document.body.querySelectorAll('*')]
-        // What is for screen readers alone is clipped to nothing on purpose.
+        // Content for screen readers only is clipped on purpose.
         .filter((it) => getComputedStyle(it).clipPath === 'none' && it.getClientRects().length > 0)
         .filter((it) => getComputedStyle(it).overflow !== 'visible' && it.scrollWidth > it.clientWidth)
         .map((it) => it.outerHTML.slice(0, 100)),

@@ -1,4 +1,4 @@
-// How much a shopper's browser is sent for the checkout, and by whom.
+// The size of the checkout in a shopper's browser, and the servers that it is loaded from.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, start } from './harness.mjs';
@@ -14,13 +14,13 @@ describe('weight', { timeout: 6 * TIMEOUT }, () => {
   before(async () => (harness = await start()));
   after(() => harness?.close());
 
-  /** A visitor of whom every response is kept: `{url, own, bytes}`, uncompressed, `own` being the page's. */
+  /** A visitor whose responses are recorded: `{url, own, bytes}`, uncompressed; `own` marks those of the page itself. */
   const weighing = (responses) => (visitor) => {
     const { page } = visitor;
     page.on('response', (response) => {
       const { url, frame } = { url: response.url(), frame: response.frame() };
       const measured = response.body().then((body) => ({ url, own: frame === page.mainFrame(), bytes: body.length }));
-      // One that arrives after the last assertion is never awaited, and its page may be closed by then.
+      // A response after the last assertion is not awaited, and its page may be closed by then.
       measured.catch(() => {});
       responses.push(measured);
     });
@@ -39,7 +39,7 @@ describe('weight', { timeout: 6 * TIMEOUT }, () => {
       const own = measured.filter((response) => response.own);
       const psp = measured.filter((response) => !response.own);
       context.diagnostic(`the page ${sum(own)} bytes in ${own.length} request(s), the PSP's fields ${sum(psp)}`);
-      assert.ok(own.some(({ url }) => url === harness.service.checkoutUrl(session)), 'the page itself is weighed');
+      assert.ok(own.some(({ url }) => url === harness.service.checkoutUrl(session)), 'the page itself is not counted');
       assert.ok(sum(own) < PAGE_BYTES, own.map(({ url, bytes }) => `${new URL(url).pathname}: ${bytes}`).join(', '));
       await visitor.close();
     });
@@ -58,7 +58,7 @@ describe('weight', { timeout: 6 * TIMEOUT }, () => {
     await visitor.close();
   });
 
-  test('a whole payment asks nobody but OnCharge and the PSP', { timeout: TIMEOUT }, async () => {
+  test('a complete payment sends requests only to OnCharge and the PSP', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const { visitor, page, checkout } = await harness.embed(session);
     await checkout.pay(CARDS.challenged);
@@ -66,9 +66,9 @@ describe('weight', { timeout: 6 * TIMEOUT }, () => {
     await checkout.heading('success.heading');
     await page.waitForFunction(() => window.results.length > 0);
 
-    const asked = new Set(visitor.requests.map(({ url }) => new URL(url)).filter(isNet).map(({ origin }) => origin));
+    const origins = new Set(visitor.requests.map(({ url }) => new URL(url)).filter(isNet).map(({ origin }) => origin));
     const { baseUrl, simulatorUrl } = harness.service;
-    assert.deepEqual([...asked].sort(), [harness.shop.origin, baseUrl, simulatorUrl].sort());
+    assert.deepEqual([...origins].sort(), [harness.shop.origin, baseUrl, simulatorUrl].sort());
     await visitor.close();
   });
 });

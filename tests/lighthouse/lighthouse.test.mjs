@@ -1,5 +1,5 @@
-// What Lighthouse says of the hosted checkout, on a phone and on a desktop. On a busy machine the speed is
-// that of the machine: then only what does not depend on it is judged.
+// Lighthouse's scores of the hosted checkout, on a phone and on a desktop. On a busy machine the performance
+// depends on the load, so only the other scores are asserted.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from 'chrome-launcher';
@@ -9,9 +9,9 @@ import { startService } from '../browser/support/service.mjs';
 
 const TIMEOUT = 240_000;
 const LEAST_SCORE = 95;
-/** A slow run on a quiet machine is repeated, since another process may have begun only then. */
+/** A slow run on a quiet machine is repeated, because another process may have started during it. */
 const RUNS = 3;
-/** The last is good to know. */
+/** The last one is informative only. */
 const CATEGORIES = ['performance', 'accessibility', 'best-practices'];
 const METRICS = [
   'first-contentful-paint',
@@ -39,7 +39,7 @@ describe('the hosted checkout, by Lighthouse', { timeout: 3 * TIMEOUT }, () => {
   after(async () => {
     chrome?.kill();
     await service?.stop();
-    service?.sweep();
+    service?.removeFiles();
   });
 
   const audit = async (preset) => {
@@ -56,7 +56,7 @@ describe('the hosted checkout, by Lighthouse', { timeout: 3 * TIMEOUT }, () => {
     return lhr;
   };
 
-  /** The audit, again where it was slow on a quiet machine. */
+  /** Runs the audit, again if it was slow on a quiet machine. */
   const audits = async (preset) => {
     for (let run = 1; ; run += 1) {
       const { result, quiet } = await watchingLoad(() => audit(preset));
@@ -73,7 +73,7 @@ describe('the hosted checkout, by Lighthouse', { timeout: 3 * TIMEOUT }, () => {
       assertScore(report, 'accessibility');
       assertLight(report.audits);
       if (quiet) assertScore(report, 'performance');
-      else context.diagnostic('the machine is busy: the performance is not judged');
+      else context.diagnostic('the machine is busy: the performance is not asserted');
     });
   }
 });
@@ -84,7 +84,7 @@ function assertScore(report, category) {
   assert.ok(score(report, category) >= LEAST_SCORE, `${category} ${score(report, category)}: ${faults(report, category)}`);
 }
 
-/** What makes a page quick on any machine: little to load, nothing that blocks it, nothing that jumps. */
+/** Properties of a quick page on any machine: little to load, nothing that blocks rendering, no layout shifts. */
 function assertLight({ 'network-requests': network, 'total-byte-weight': weight, ...audits }) {
   const shift = audits['cumulative-layout-shift'].numericValue;
   assert.ok(shift <= MOST_LAYOUT_SHIFT, `the layout shifts by ${shift}`);
@@ -92,12 +92,12 @@ function assertLight({ 'network-requests': network, 'total-byte-weight': weight,
   const elements = (audits['dom-size-insight'] ?? audits['dom-size'])?.numericValue ?? 0;
   assert.ok(elements <= MOST_ELEMENTS, `${elements} elements`);
   const blocking = audits['render-blocking-insight'] ?? audits['render-blocking-resources'];
-  assert.deepEqual(blocking?.details?.items ?? [], [], 'nothing blocks the first paint');
+  assert.deepEqual(blocking?.details?.items ?? [], [], 'something blocks the first paint');
   const urls = network.details.items.map(({ url }) => url).filter((url) => url.startsWith('http'));
-  assert.ok(urls.length > 1, 'the page and its card fields are loaded');
+  assert.ok(urls.length > 1, 'the page or its card fields are not loaded');
 }
 
-/** The audits of a category that took points off. */
+/** The audits of a category that reduced its score. */
 const faults = ({ audits, categories }, category) =>
   categories[category].auditRefs
     .filter(({ id, weight }) => weight > 0 && audits[id].score !== null && audits[id].score < 1)

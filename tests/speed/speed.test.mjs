@@ -1,5 +1,5 @@
-// From the click to the result: how often the shopper waits for the PSP, and how long that is beside what
-// the PSP itself takes in the same run. The latter is judged where the machine has room.
+// From the click to the result: the number of sequential PSP calls, and the time relative to the PSP's own
+// time in the same run. The ratio is asserted only on a quiet machine.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, start } from '../browser/harness.mjs';
@@ -8,11 +8,11 @@ import { watchingLoad } from '../browser/support/load.mjs';
 const TIMEOUT = 180_000;
 const PAYMENTS = 3;
 const PSP_LATENCY_MS = 400;
-/** OnCharge and the browser together may take as long again as the PSP. */
+/** OnCharge and the browser together may take as long as the PSP. */
 const MOST = 2;
-/** So long that a busy machine is nothing beside it. */
+/** Long enough to make the load of a busy machine negligible. */
 const LONG_LATENCY_MS = 6000;
-/** The call that pays; half a call is left for what differs from run to run. Tokens are made without latency. */
+/** One call pays; half a call is tolerance for variation. Tokens are created without latency. */
 const MOST_CALLS = 1.5;
 
 describe('speed', { timeout: 4 * TIMEOUT }, () => {
@@ -66,7 +66,7 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
         document.getElementById('pay').addEventListener('click', () => (begun = performance.now()), { capture: true });
         new MutationObserver(() => {
           if (success.hidden) return;
-          // Two frames: the first is drawn after this, the second when it has been.
+          // Two frames: the first is painted after this, the second when it has been.
           requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() - begun)));
         }).observe(success, { attributes: true });
       });
@@ -78,7 +78,7 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
     return taken;
   };
 
-  /** Both in turn, so that both meet the same machine; the first of each warms up. */
+  /** Measures both in turns, so that both have the same conditions; the first of each is a warm-up. */
   const measure = async (name) => {
     const psp = [];
     const page = [];
@@ -90,13 +90,13 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
   };
   const slowPsp = (latency) => harness.service.faults({ latency_ms: [latency, latency] });
 
-  test('waits for the PSP no more often than a payment needs', { timeout: TIMEOUT }, async (context) => {
+  test('waits for no more PSP calls than a payment needs', { timeout: TIMEOUT }, async (context) => {
     const quick = [];
     for (let n = 0; n < PAYMENTS; n += 1) quick.push(await atThePage());
     await slowPsp(LONG_LATENCY_MS);
     const calls = ((await atThePage()) - Math.min(...quick)) / LONG_LATENCY_MS;
     context.diagnostic(`without latency ${median(quick).toFixed(0)} ms; waits for ${calls.toFixed(2)} calls`);
-    assert.ok(calls <= MOST_CALLS, `${calls} calls of the PSP, one after the other`);
+    assert.ok(calls <= MOST_CALLS, `${calls} sequential calls of the PSP`);
   });
 
   test(`takes at most ${MOST} times what a PSP of ${PSP_LATENCY_MS} ms does`, { timeout: TIMEOUT }, async (context) => {
@@ -106,9 +106,9 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
     const ratio = page / psp;
     const both = `click to result ${page.toFixed(0)} ms, the PSP itself ${psp.toFixed(0)} ms`;
     context.diagnostic(`medians of ${PAYMENTS}: ${both}, ratio ${ratio.toFixed(2)}`);
-    assert.ok(psp >= PSP_LATENCY_MS, `the PSP takes its time: ${psp} ms`);
+    assert.ok(psp >= PSP_LATENCY_MS, `the PSP was faster than its latency: ${psp} ms`);
     if (quiet) assert.ok(ratio <= MOST, `${page} ms at the page, ${psp} ms at the PSP`);
-    else context.diagnostic('the machine is busy: the ratio is not judged');
+    else context.diagnostic('the machine is busy: the ratio is not asserted');
   });
 });
 

@@ -1,5 +1,5 @@
-// oncharge.js as a shop's page in TypeScript uses it. The compiler reads this; nothing runs it. A line that
-// is wrong on purpose says so, and the compiler complains where such a line turns out to be right.
+// Uses of oncharge.js in a shop's page in TypeScript. Compiled, not run. Lines marked as errors must be
+// rejected by the compiler.
 import type {
   Failure,
   FinalStatus,
@@ -10,11 +10,11 @@ import type {
 
 const iframeUrl = "/checkout/cs_1?token=pt_1";
 
-// All that is needed, by selector and by element.
+// The required options, by selector and by element.
 OnCharge.mount("#pay", { iframeUrl });
 window.OnCharge.mount(document.body, { iframeUrl });
 
-// All that there is.
+// All options.
 const options: MountOptions = {
   iframeUrl,
   title: "Bezahlen",
@@ -40,29 +40,29 @@ export function words(status: FinalStatus): string {
   }
 }
 
-// @ts-expect-error an address is needed
+// @ts-expect-error an address is required
 OnCharge.mount("#pay", {});
-// @ts-expect-error options are needed
+// @ts-expect-error options are required
 OnCharge.mount("#pay");
-// @ts-expect-error as the API writes it, not as this script does
+// @ts-expect-error the name in the API, not in this script
 OnCharge.mount("#pay", { iframe_url: iframeUrl });
-// @ts-expect-error an address is text
+// @ts-expect-error an address is a string
 OnCharge.mount("#pay", { iframeUrl: new URL("https://pay.example.com/checkout/cs_1") });
-// @ts-expect-error there may be no such element, and then mount throws
+// @ts-expect-error the element may be null, and then mount throws
 OnCharge.mount(document.querySelector("#pay"), { iframeUrl });
-// @ts-expect-error there is no such option
+// @ts-expect-error the option does not exist
 OnCharge.mount("#pay", { iframeUrl, onresult: () => {} });
-// @ts-expect-error the status is no number
+// @ts-expect-error the status is not a number
 OnCharge.mount("#pay", { iframeUrl, onResult: ({ status }: { status: number }) => status });
-// @ts-expect-error "paid" is no status
+// @ts-expect-error "paid" is not a status
 OnCharge.mount("#pay", { iframeUrl, onResult: ({ status }) => status === "paid" });
-// @ts-expect-error the result does not say the amount
+// @ts-expect-error the result has no amount
 OnCharge.mount("#pay", { iframeUrl, onResult: ({ amount }) => amount });
 // @ts-expect-error a failure has no status
 OnCharge.mount("#pay", { iframeUrl, onError: ({ status }) => status });
-// @ts-expect-error nobody knows before how it ends
+// @ts-expect-error the result is not known in advance
 OnCharge.mount("#pay", { iframeUrl }).status;
-// @ts-expect-error there is only mount
+// @ts-expect-error only mount exists
 OnCharge.unmount("#pay");
 
 export { nothing };

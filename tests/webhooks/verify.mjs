@@ -1,6 +1,6 @@
 // Verifies a webhook with the published Standard Webhooks library, as a merchant would:
 //   node verify.mjs HEADERS < BODY   needs ONCHARGE_SIGNING_SECRET (whsec_…)
-// HEADERS is a JSON object, BODY the bytes as they came. Exit code 0: it is genuine; 1: it is not.
+// HEADERS is a JSON object, BODY the raw bytes. Exit code 0: valid; 1: invalid.
 import { readFileSync } from "node:fs";
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 

@@ -1,6 +1,6 @@
-/** Types for `/oncharge.js`, which puts OnCharge's hosted checkout into a shop's page. */
+/** Types for `/oncharge.js`, which embeds OnCharge's hosted checkout in a shop's page. */
 
-/** How a session ended, as far as the page knows: a hint. Confirm it on your server by webhook or GET. */
+/** The session's final status as the page reports it: a hint. Confirm it on your server by webhook or GET. */
 export type FinalStatus =
   | "authorized"
   | "captured"
@@ -23,20 +23,20 @@ export interface Failure {
 export interface MountOptions {
   /**
    * `iframe_url` of the session. A relative one is resolved against the origin of `oncharge.js`; an
-   * absolute one is framed wherever it leads, so take it from your server and never from an address.
+   * absolute one is embedded as it is, so take it from your server and never from the page's address.
    */
   iframeUrl: string;
   /**
-   * Called once, when the session has come to its end or had come to it before; not for a refusal that
-   * may be tried again.
+   * Called once, when the session is final or was final before; not for a refusal after which the
+   * shopper may try again.
    */
   onResult?: (result: Result) => void;
-  /** Called once, when the page is there. */
+  /** Called once, when the page is ready. */
   onReady?: () => void;
   /**
-   * Called at most once, when the page has not come up: another page has loaded in its place (the link
-   * has expired, your origin may not frame it), or nothing has within 20 seconds. The frame stays; if the
-   * page comes after all, `onReady` is called as well.
+   * Called at most once, when the page did not load: another page has loaded in its place (the link has
+   * expired, or your origin may not embed it), or nothing has loaded within 20 seconds. The frame stays;
+   * if the page loads later, `onReady` is called as well.
    */
   onError?: (failure: Failure) => void;
   /** Accessible name of the frame, in your page's language. Default: "Payment". */
@@ -44,7 +44,7 @@ export interface MountOptions {
 }
 
 export interface Mounted {
-  /** Takes the frame out of the page and stops listening. The payment itself is not touched. */
+  /** Removes the frame from the page and stops listening. Does not affect the payment. */
   unmount(): void;
 }
 
@@ -53,7 +53,7 @@ declare global {
     OnCharge: {
       /**
        * @param target an element of the page, or a CSS selector of one
-       * @throws TypeError when there is no such element or `iframeUrl` is no address of a checkout
+       * @throws TypeError if there is no such element or `iframeUrl` is not the URL of a checkout
        */
       mount(target: string | Element, options: MountOptions): Mounted;
     };

@@ -23,7 +23,7 @@
   /** @param {string | Element} target */
   function elementOf(target) {
     const host = typeof target === "string" ? document.querySelector(target) : target;
-    if (!(host instanceof Element)) throw wrong("there is no element " + target);
+    if (!(host instanceof Element)) throw wrong("no element matches " + target);
     return host;
   }
 
@@ -35,10 +35,10 @@
     try {
       url = new URL(iframeUrl, home);
     } catch {
-      throw wrong("iframeUrl is no address");
+      throw wrong("iframeUrl must be a URL");
     }
     const path = /^\/checkout\/([\w-]+)$/.exec(url.pathname);
-    if (!path || !/^https?:$/.test(url.protocol)) throw wrong("iframeUrl is no address of a checkout");
+    if (!path || !/^https?:$/.test(url.protocol)) throw wrong("iframeUrl must be the URL of a checkout");
     return { url, sessionId: String(path[1]) };
   }
 
@@ -70,7 +70,9 @@
       if (ready || failed) return;
       failed = true;
       console.warn(
-        "OnCharge: the checkout did not come up. Has its link expired? May " + location.origin + " frame it?",
+        "OnCharge: the checkout did not load. Check that its link has not expired and that " +
+          location.origin +
+          " may embed it.",
       );
       if (onError) onError({ sessionId });
     }

@@ -91,8 +91,8 @@ impl Api {
             return;
         }
         tracing::warn!(
-            "a request came from a private address with X-Forwarded-For, but \
-             network.trusted_proxies is empty: all clients behind that proxy share one limit"
+            "received X-Forwarded-For from a private address, but network.trusted_proxies is \
+             empty: all clients behind that proxy share one rate limit"
         );
     }
 

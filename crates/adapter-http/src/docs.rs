@@ -4,6 +4,7 @@
 mod code;
 mod document;
 mod errors;
+mod guides;
 mod literal;
 mod markdown;
 mod operations;

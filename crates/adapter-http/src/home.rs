@@ -22,12 +22,12 @@ use crate::{
 <title>OnCharge</title>
 <link rel="icon" href="data:,">
 <h1>OnCharge</h1>
-<p>This is the payment API of OnCharge. Merchants call it under <code>/v1</code>; shoppers see its
-checkout inside their shop.</p>
+<p>This is the OnCharge payment API. Merchants call it under <code>/v1</code>. Shoppers see its checkout
+inside the merchant's shop.</p>
 <ul>
-{% if let Some(shop) = shop_url %}<li><a href="{{ shop }}">The demo shop</a></li>
-{% endif %}<li><a href="/docs">The API reference</a></li>
-<li><a href="/openapi.json">The API, described in OpenAPI 3.1</a></li>
+{% if let Some(shop) = shop_url %}<li><a href="{{ shop }}">Demo shop</a></li>
+{% endif %}<li><a href="/docs">API reference</a></li>
+<li><a href="/openapi.json">OpenAPI 3.1 document</a></li>
 </ul>
 </html>
 "#

@@ -108,7 +108,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Object, InvalidJson> {
     .deserialize(&mut deserializer)
     .map_err(|error| state.bad(&error))?;
     if deserializer.end().is_err() {
-        return Err(InvalidJson::of("has something after the JSON object"));
+        return Err(InvalidJson::of("must end after the JSON object"));
     }
     match value {
         Value::Object(object) => Ok(object),
@@ -128,7 +128,7 @@ struct ParseState {
 impl ParseState {
     fn bad(&self, error: &serde_json::Error) -> InvalidJson {
         let syntax_error = if error.is_eof() {
-            "ends too early"
+            "ends before the JSON object is complete"
         } else {
             "is not valid JSON"
         };
@@ -172,7 +172,9 @@ impl ValueSeed<'_> {
                 ..self
             })
         } else {
-            Err(self.state.rule_error("is nested more than 32 levels deep"))
+            Err(self
+                .state
+                .rule_error("must be nested at most 32 levels deep"))
         }
     }
 }
@@ -230,7 +232,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
                 self.state.enter(&name);
             }
             match object.0.entry(name) {
-                Entry::Occupied(_) => return Err(self.state.rule_error("has a key twice")),
+                Entry::Occupied(_) => return Err(self.state.rule_error("has a duplicate key")),
                 Entry::Vacant(slot) => {
                     slot.insert(members.next_value_seed(inner)?);
                 }
@@ -254,7 +256,7 @@ mod tests {
             .take(60)
             .collect::<String>();
         match parse(text) {
-            Ok(object) => panic!("{shown} was read as {object:?}"),
+            Ok(object) => panic!("{shown} was parsed as {object:?}"),
             Err(bad) => bad.to_string(),
         }
     }
@@ -305,7 +307,7 @@ mod tests {
         for text in ["{} {}", "{}x", "{}\0", "{}]"] {
             assert_eq!(
                 refused(text.as_bytes()),
-                "The body has something after the JSON object"
+                "The body must end after the JSON object"
             );
         }
         assert_eq!(refused(b"{\"a\":\"\xff\"}"), "The body is not UTF-8");
@@ -323,7 +325,7 @@ mod tests {
             r#"{"a":1,"\u0061":2}"#,
         ] {
             assert!(
-                refused(text.as_bytes()).starts_with("The body has a key twice"),
+                refused(text.as_bytes()).starts_with("The body has a duplicate key"),
                 "{text}"
             );
         }
@@ -339,8 +341,8 @@ mod tests {
             )
         };
         assert!(parse(nested(32).as_bytes()).is_ok());
-        assert!(refused(nested(33).as_bytes()).contains("more than 32 levels"));
-        assert!(refused("[".repeat(60_000).as_bytes()).contains("more than 32 levels"));
+        assert!(refused(nested(33).as_bytes()).contains("at most 32 levels"));
+        assert!(refused("[".repeat(60_000).as_bytes()).contains("at most 32 levels"));
     }
 
     #[test]
@@ -351,6 +353,6 @@ mod tests {
         assert_eq!(secret.field(), None);
         assert!(!secret.to_string().contains("4242"));
         let later = parse(br#"{"amount":1 "x"}"#).unwrap_err();
-        assert_eq!(later.field(), None, "after a member it is nobody's fault");
+        assert_eq!(later.field(), None, "an error after a field names no field");
     }
 }

@@ -1,16 +1,16 @@
 //! The OpenAPI 3.1 document of the API, generated from the code.
 
+mod example_events;
 mod examples;
 mod webhooks;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oncharge_domain::{currency::Currency, session::EventKind};
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    Modify, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+        RefOr, Type,
         schema::{Schema, SchemaType},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
@@ -40,14 +40,14 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
 #[openapi(
     info(
         title = "OnCharge",
-        description = "Payments for merchants: create a checkout session, show the hosted \
-            checkout, capture or cancel, refund, and be told of every change by webhook. Every \
-            request under `/v1` is signed: \
-            `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
-            `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
-            your API secret. Query parameters that an endpoint does not know are refused; members \
-            of a body that it does not know are ignored and named in the response header \
-            `Oncharge-Warning`. `HEAD` works where `GET` does.",
+        description =
+            "Payments for merchants: create a checkout session, show the hosted checkout, capture \
+             or cancel, refund, and receive every change by webhook. Every request under `/v1` is \
+             signed: `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
+             `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
+             your API secret. Unknown query parameters are rejected. Unknown members of a body are \
+             ignored and listed in the response header `Oncharge-Warning`. `HEAD` works wherever \
+             `GET` does.",
         license(name = "Apache-2.0 OR MIT"),
     ),
     servers((url = "/", description = "This service")),
@@ -78,17 +78,18 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
     ),
     components(schemas(
         crate::problem::ErrorBody,
-        IdempotencyKey,
+        crate::schema::IdempotencyKey,
         crate::v1::events::body::TestBody,
     )),
     security(("key" = [], "timestamp" = [], "signature" = [])),
     tags(
-        (name = "Checkout sessions", description = "What merchants do with payments."),
-        (name = "Refunds", description = "What merchants give back."),
-        (name = "Webhooks", description = "How merchants are told what happens: the endpoint, the \
-            events, and under `webhooks` what is posted."),
-        (name = "API keys", description = "The pairs that requests are signed with."),
-        (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
+        (name = "Checkout sessions", description =
+            "Create, retrieve, capture, cancel and expire payments."),
+        (name = "Refunds", description = "Pay back captured payments, in full or in part."),
+        (name = "Webhooks", description =
+            "The endpoint, the events, and the requests that are posted to it (under `webhooks`)."),
+        (name = "API keys", description = "The keys and secrets that sign requests."),
+        (name = "Shopper", description = "Used by the hosted checkout; merchants do not need it."),
     ),
     modifiers(&Security, &OptionalWithoutNull, &Webhooks, &Examples),
 )]
@@ -111,14 +112,14 @@ impl Modify for Security {
             "timestamp",
             header(
                 "X-Oncharge-Timestamp",
-                "Unix seconds, within 5 minutes of the present.",
+                "Unix seconds, within 5 minutes of the current time.",
             ),
         );
         components.add_security_scheme(
             "signature",
             header(
                 "X-Oncharge-Signature",
-                "64 hex digits over timestamp, method, path and body.",
+                "HMAC-SHA256 of timestamp, method, path and body as 64 hex digits.",
             ),
         );
         let bearer = Http::new(HttpAuthScheme::Bearer);
@@ -173,258 +174,4 @@ fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
         }
         other => other,
     }
-}
-
-/// An idempotency key.
-#[derive(ToSchema)]
-#[schema(pattern = "^[!-~]{1,255}$", value_type = String)]
-#[expect(dead_code, reason = "describes a header, which is read as text")]
-pub(crate) struct IdempotencyKey(String);
-
-pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .description(Some("ISO 4217, a code in use."))
-        .examples([serde_json::json!("USD")])
-        .enum_values(Some(Currency::all().map(Currency::code)))
-        .build()
-}
-
-/// The type of an event.
-pub(crate) enum EventType {}
-
-impl ToSchema for EventType {}
-
-impl PartialSchema for EventType {
-    fn schema() -> RefOr<Schema> {
-        let names = EventKind::ALL.iter().map(|kind| kind.name());
-        ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::String))
-            .description(Some("What happened to a payment."))
-            .enum_values(Some(names))
-            .into()
-    }
-}
-
-/// A merchant's metadata.
-pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
-    let text = |max: usize| {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::String))
-            .max_length(Some(max))
-    };
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
-        .description(Some(
-            "Your own pairs: at most 50, keys up to 40, values up to 500 characters.",
-        ))
-        .max_properties(Some(50))
-        .property_names(Some(text(40).min_length(Some(1)).build()))
-        .additional_properties(Some(text(500)))
-        .build()
-}
-
-pub(crate) fn reference() -> utoipa::openapi::schema::Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .description(Some(
-            "Your own reference; need not be unique. No control characters.",
-        ))
-        .min_length(Some(1))
-        .max_length(Some(255))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
-        .examples([serde_json::json!("order-42")])
-        .build()
-}
-
-/// An object without members of interest.
-#[derive(ToSchema)]
-pub(crate) struct Empty {}
-
-macro_rules! schema_enums {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
-        $(#[$doc])*
-        #[derive(ToSchema)]
-        #[schema(rename_all = "snake_case")]
-        #[expect(dead_code, reason = "describes words that the domain writes")]
-        pub(crate) enum $name { $($variant),* }
-    )*};
-}
-
-schema_enums! {
-    /// How far a session's payment is.
-    SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
-    /// How an attempt to pay ended.
-    AttemptStatus { Pending, Authorized, Refused, Error, Expired, Cancelled }
-    /// Who captures: the clock after the authorization, or the merchant.
-    CaptureMode { Automatic, Manual }
-    /// An operation whose outcome is open.
-    PendingOperation { Capture, Cancel }
-    /// What the shopper has to do next.
-    NextType { None, Challenge, Retry }
-    /// Why the shopper is asked to try again.
-    RetryReason {
-        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed, Technical,
-    }
-    /// Why an attempt to deliver brought no answer.
-    SendError {
-        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer, NoApiKey,
-    }
-    /// Why something failed.
-    FailureCode {
-        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed,
-        AuthenticationAbandoned, AuthorizationExpired, VoidedAtPsp, CaptureFailed, RiskRejected,
-        GlobalBan, PspError,
-    }
-}
-
-/// Where a refund stands.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes words that the domain writes")]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "the words on the wire have this prefix"
-)]
-pub(crate) enum RefundStatus {
-    RefundRequested,
-    RefundSucceeded,
-    RefundFailed,
-}
-
-type Responses = BTreeMap<String, RefOr<Response>>;
-
-macro_rules! error_responses {
-    ($($(#[$doc:meta])* $name:ident: $($status:literal $codes:literal),* $(,)?;)*) => {$(
-        $(#[$doc])*
-        pub(crate) enum $name {}
-        impl IntoResponses for $name {
-            fn responses() -> Responses {
-                BTreeMap::from([$(($status.to_owned(), error_response($codes).into())),*])
-            }
-        }
-    )*};
-}
-
-error_responses! {
-    /// Errors of every merchant `POST`.
-    PostErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object, a query parameter is \
-            unknown, or a header is bad",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "408" "`request_timeout`: the body came too slowly",
-        "409" "`idempotency_conflict`",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy` (nothing was written): safe to retry";
-    /// Further errors of creating a session.
-    CreateErrors:
-        "403" "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant takes \
-            no new payments";
-    /// Further errors of a capture.
-    CaptureErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
-        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
-            `capture_exceeds_authorized`",
-        "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
-    /// Further errors of a cancel.
-    CancelErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
-        "422" "`idempotency_key_reused`",
-        "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
-    /// Further errors of a refund.
-    RefundErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`",
-        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
-            `refund_exceeds_captured`";
-    /// Further errors of a command without a body on one of the merchant's resources.
-    CommandErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`",
-        "422" "`idempotency_key_reused`";
-    /// Further errors of testing the webhook endpoint.
-    TestErrors:
-        "403" "`key_ending`: the API key is in its grace period and can end only itself",
-        "404" "`not_found`",
-        "422" "`idempotency_key_reused`",
-        "429" "`rate_limited`, also over 10 tests a minute";
-    /// Further errors of rotating the webhook secret.
-    RotateSecretErrors:
-        "403" "`key_ending`: the API key is in its grace period and can end only itself",
-        "404" "`not_found`";
-    /// Further errors of other calls on keys and webhook endpoints.
-    ActiveKeyErrors:
-        "403" "`key_ending`: the API key is in its grace period and can end only itself";
-    /// Further errors of rotating a key.
-    RotationErrors:
-        "403" "`key_ending`: the API key is in its grace period and can end only itself",
-        "409" "`idempotency_conflict`; `invalid_state`: 5 API keys are in their grace period";
-    /// Further errors of ending a key.
-    LastKeyErrors:
-        "403" "`key_ending`: the API key is in its grace period and can end only itself",
-        "409" "`invalid_state`: it is the last active key";
-    /// Errors of every merchant `GET` and `DELETE`.
-    ReadErrors:
-        "400" "`invalid_request`: a query parameter is unknown or bad",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "404" "`not_found`",
-        "408" "`request_timeout`: the body came too slowly",
-        "413" "`payload_too_large`: over 64 KiB",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy`: safe to retry";
-    /// Errors of every merchant `PUT`.
-    ChangeErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object, or a query parameter is \
-            unknown",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "408" "`request_timeout`: the body came too slowly",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422" "`invalid_request`: all bad fields in `details`",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy` (nothing was written): safe to retry";
-    /// Further errors of paying.
-    PayErrors:
-        "403" "`merchant_disabled`: the merchant takes no new payments";
-    /// Errors of the shopper's calls.
-    ShopperErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object",
-        "401" "`missing_auth`, `invalid_token`: the pay token is missing, wrong or too old",
-        "404" "`not_found`",
-        "408" "`request_timeout`: the body came too slowly",
-        "409" "`invalid_state`: a try is open, or the session is finished",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422" "`invalid_request`: `payment_method` is missing or no token of the card fields",
-        "429" "`rate_limited`: over 10 a minute",
-        "500" "`internal_error`",
-        "503" "`psp_unavailable`, `busy`: safe to retry";
-}
-
-fn error_response(codes: &str) -> Response {
-    let text = ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .build();
-    let id = HeaderBuilder::new()
-        .schema(Some(text))
-        .description(Some("The request's id."))
-        .build();
-    ResponseBuilder::new()
-        .description(codes)
-        .header("X-Request-Id", id)
-        .content(
-            "application/json",
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name("Error")))
-                .build(),
-        )
-        .build()
 }

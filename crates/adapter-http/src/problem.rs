@@ -1,10 +1,8 @@
 //! All errors of a request, and the only mapping from them to a status, a code and a body.
 
-use std::{
-    borrow::Cow,
-    error::Error as _,
-    fmt::{self, Write as _},
-};
+mod field;
+
+use std::{borrow::Cow, error::Error as _, fmt::Write as _};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -14,6 +12,8 @@ use oncharge_application::Error;
 use oncharge_domain::merchant::{MAX_ACTIVE_KEYS, MAX_ENDING_KEYS};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use self::field::FieldProblem;
 
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -71,44 +71,19 @@ pub enum Problem {
     Page(#[from] crate::checkout::page::PageError),
 }
 
-/// What is wrong with one field, never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldProblem {
-    /// The field, query parameter or header.
-    pub field: Cow<'static, str>,
-    /// What is wrong with it.
-    pub problem: Cow<'static, str>,
-}
-
-impl FieldProblem {
-    /// A problem of this field.
-    pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            field: field.into(),
-            problem: problem.into(),
-        }
-    }
-}
-
-impl fmt::Display for FieldProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.problem)
-    }
-}
-
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorBody {
-    /// What went wrong, for programs.
+    /// The error code, for programs.
     #[schema(value_type = String, example = "invalid_signature")]
     pub error: &'static str,
-    /// What went wrong, for people.
+    /// The error message, for people.
     #[schema(value_type = String, example = "HMAC signature verification failed")]
     pub message: Cow<'static, str>,
     /// The request's id, as in `X-Request-Id`.
     pub request_id: String,
-    /// All fields that are wrong, where fields are.
+    /// All invalid fields, if any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub details: Vec<FieldProblem>,
@@ -157,12 +132,12 @@ impl Problem {
                 format!("The header {header} is missing, empty, repeated or not ASCII"),
             ),
             Self::InvalidKey => {
-                ProblemParts::new(S::UNAUTHORIZED, "invalid_key", "The API key is not valid")
+                ProblemParts::new(S::UNAUTHORIZED, "invalid_key", "The API key is invalid")
             }
             Self::TimestampExpired => ProblemParts::new(
                 S::UNAUTHORIZED,
                 "timestamp_expired",
-                "The timestamp is not within 5 minutes of the present time",
+                "The timestamp is not within 5 minutes of the current time",
             ),
             Self::InvalidSignature => ProblemParts::new(
                 S::UNAUTHORIZED,
@@ -178,18 +153,16 @@ impl Problem {
                 ProblemParts::new(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
                     .with_retry_after(*seconds)
             }
-            Self::UnknownPath => {
-                ProblemParts::new(S::NOT_FOUND, "not_found", "There is no such path")
-            }
+            Self::UnknownPath => ProblemParts::new(S::NOT_FOUND, "not_found", "No such path"),
             Self::MethodNotAllowed(allowed) => ProblemParts::new(
                 S::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                format!("This path allows {allowed}"),
+                format!("This path allows only {allowed}"),
             ),
             Self::UnsupportedMediaType => ProblemParts::new(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "The body must be JSON: send it as application/json",
+                "The body must be JSON: send Content-Type: application/json",
             ),
             Self::BodyTimeout => ProblemParts::new(
                 S::REQUEST_TIMEOUT,
@@ -264,12 +237,12 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::IdempotencyConflict => ProblemParts::new(
             S::CONFLICT,
             "idempotency_conflict",
-            "The first request with this Idempotency-Key is still being processed",
+            "The first request with this Idempotency-Key is still being processed: retry later",
         )
         .with_retry_after(1),
         Error::IdempotencyKeyReused => unprocessable(
             "idempotency_key_reused",
-            "The Idempotency-Key was used for another request",
+            "This Idempotency-Key was used for another request",
         ),
         Error::IdempotencyKeyRequired => {
             invalid_parameter(FieldProblem::new("Idempotency-Key", "is required"))
@@ -277,17 +250,18 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::GlobalBan => forbidden("global_ban", "The shopper cannot be served"),
         Error::MerchantDisabled => forbidden(
             "merchant_disabled",
-            "This merchant is disabled: no new sessions and payments; captures, cancels, refunds and \
-             webhooks go on",
+            "This merchant is disabled: new sessions and payments are rejected; captures, cancels, \
+             refunds and webhooks continue",
         ),
         Error::NotFound => ProblemParts::new(S::NOT_FOUND, "not_found", "Not found"),
         Error::BadPayToken => unauthorized("invalid_token", "The pay token is invalid"),
-        Error::BadCursor => {
-            invalid_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
-        }
+        Error::BadCursor => invalid_parameter(FieldProblem::new(
+            "cursor",
+            "must be a next_cursor of this list",
+        )),
         Error::Unverified => unauthorized(
             "invalid_signature",
-            "The notification's signature does not verify",
+            "The notification's signature is invalid",
         ),
         Error::InvalidState(status) => invalid_state(format!(
             "Not possible while the session is {}",
@@ -297,26 +271,30 @@ fn use_case_parts(error: &Error) -> ProblemParts {
             "Not possible while {} is in progress",
             operation.text()
         )),
-        Error::NoEndpoint => {
-            invalid_state("There is no webhook endpoint that is enabled: set one first")
-        }
+        Error::NoEndpoint => invalid_state("There is no enabled webhook endpoint: set one first"),
         Error::KeyIsEnding => forbidden(
             "key_ending",
-            "This API key is in its grace period and can end only itself: use its successor",
+            "This API key is in its grace period and can delete only itself: use its successor",
         ),
-        Error::LastActiveKey => invalid_state("The last active API key cannot be ended: rotate it"),
-        Error::TooManyKeys => invalid_state(format!("There are {MAX_ACTIVE_KEYS} active API keys")),
+        Error::LastActiveKey => {
+            invalid_state("The last active API key cannot be deleted: rotate it")
+        }
+        Error::TooManyKeys => invalid_state(format!(
+            "There are already {MAX_ACTIVE_KEYS} active API keys: delete one first"
+        )),
         Error::TooManyEndingKeys => invalid_state(format!(
-            "{MAX_ENDING_KEYS} API keys are in their grace period: end one with \
-             DELETE /v1/api_keys/{{key_id}}, or rotate with revoke_old"
+            "{MAX_ENDING_KEYS} API keys are in their grace period: delete one with DELETE \
+             /v1/api_keys/{{key_id}}, or rotate with revoke_old"
         )),
         Error::RefundExceedsCaptured(left) => unprocessable(
             "refund_exceeds_captured",
-            format!("The amount must be at most what is left to refund: {left} minor units"),
+            format!(
+                "The amount must be at most the remaining refundable amount: {left} minor units"
+            ),
         ),
         Error::CaptureExceedsAuthorized(max) => unprocessable(
             "capture_exceeds_authorized",
-            format!("The amount must be at most what was authorized: {max} minor units"),
+            format!("The amount must be at most the authorized amount: {max} minor units"),
         ),
         Error::Field { field, problem } => {
             invalid_fields(vec![FieldProblem::new(*field, *problem)])
@@ -324,7 +302,7 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::PspUnavailable => ProblemParts::new(
             S::SERVICE_UNAVAILABLE,
             "psp_unavailable",
-            "The payment processor cannot be reached; nothing was sent",
+            "The payment processor is unreachable; nothing was sent: retry later",
         ),
         // The request met a concurrent change; a retry sees its result.
         Error::Busy(_) | Error::Overtaken => busy(),
@@ -352,7 +330,7 @@ fn busy() -> ProblemParts {
     ProblemParts::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "busy",
-        "Too busy; nothing was written",
+        "The service is busy; nothing was written: retry later",
     )
     .with_retry_after(1)
 }
@@ -374,7 +352,7 @@ fn internal() -> ProblemParts {
     ProblemParts::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal_error",
-        "Something failed on our side",
+        "An internal error occurred",
     )
 }
 
@@ -383,7 +361,7 @@ fn internal() -> ProblemParts {
 pub(crate) fn psp_rejected(request_id: &str) -> (StatusCode, Vec<u8>) {
     let body = ErrorBody {
         error: "psp_rejected",
-        message: Cow::Borrowed("The payment processor refused"),
+        message: Cow::Borrowed("The payment processor refused the operation"),
         request_id: request_id.to_owned(),
         details: Vec::new(),
     };
@@ -494,7 +472,7 @@ mod tests {
             );
             let body = String::from_utf8(problem.body("req_1")).unwrap();
             assert!(body.contains("\"request_id\":\"req_1\""), "{body}");
-            assert!(!body.contains("cause"), "no cause is shown: {body}");
+            assert!(!body.contains("cause"), "shows the cause: {body}");
         }
     }
 }

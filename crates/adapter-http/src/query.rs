@@ -108,8 +108,8 @@ impl<'a> Query<'a> {
 
     /// A point in time in RFC 3339.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-        let rule = "must be a time as in RFC 3339, such as 2026-02-07T12:00:00Z; in a query, the + of \
-                    an offset is sent as %2B";
+        let rule = "must be an RFC 3339 time, such as 2026-02-07T12:00:00Z; in a query, encode the + of \
+             an offset as %2B";
         self.read(name, rule, |text| {
             OffsetDateTime::parse(text, &Rfc3339)
                 .ok()
@@ -119,7 +119,7 @@ impl<'a> Query<'a> {
 }
 
 /// The rule for references.
-const TEXT: &str = "must be 1 to 255 characters, not blank, without control characters";
+const TEXT: &str = "must be 1 to 255 characters, not only spaces, without control characters";
 
 fn one_of(names: impl Iterator<Item = &'static str>) -> String {
     format!("must be one of {}", names.collect::<Vec<_>>().join(", "))
@@ -131,10 +131,10 @@ fn bad(name: &'static str, problem: impl Into<Cow<'static, str>>) -> Problem {
 
 fn unknown(name: &str, allowed: &[&str]) -> Problem {
     let rule = if allowed.is_empty() {
-        "is unknown: this endpoint takes no query parameters".to_owned()
+        "is unknown: this endpoint accepts no query parameters".to_owned()
     } else {
         let allowed = allowed.join(", ");
-        format!("is unknown: this endpoint takes the query parameters {allowed}")
+        format!("is unknown: this endpoint accepts the query parameters {allowed}")
     };
     Problem::InvalidParameter(FieldProblem::new(names::sanitize(name), rule))
 }

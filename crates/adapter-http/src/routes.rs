@@ -2,10 +2,8 @@
 
 use actix_web::{HttpResponse, Resource, Route, guard, middleware::from_fn, web};
 
-use oncharge_host_guard::AllowedHosts;
-
 use crate::{
-    Ops, checkout, docs, gate, home, openapi, ops,
+    checkout, docs, gate, home, openapi,
     problem::Problem,
     psp_webhooks,
     v1::{api_keys, events, refunds, sessions, webhook_endpoint},
@@ -13,7 +11,7 @@ use crate::{
 
 /// The routes of the API server.
 #[rustfmt::skip] // One route, one line.
-pub(crate) fn api_routes(config: &mut web::ServiceConfig) {
+pub(crate) fn routes(config: &mut web::ServiceConfig) {
     let (get, post) = (get_or_head, web::post);
     // Matched in this order: calls of machines come first.
     config
@@ -67,34 +65,6 @@ pub(crate) fn api_routes(config: &mut web::ServiceConfig) {
     }
     config
         .default_service(web::to(unknown_path));
-}
-
-/// The routes of the operators' server.
-pub(crate) fn ops_routes(config: &mut web::ServiceConfig, ops: Ops, hosts: AllowedHosts) {
-    config
-        .app_data(web::Data::new(ops))
-        .app_data(web::Data::new(hosts))
-        .service(
-            web::scope("/ops")
-                .wrap(from_fn(ops::host_guard::host_guard))
-                .route("", web::to(ops::home))
-                .route("/", web::to(ops::overview::overview))
-                .route("/sessions", web::to(ops::sessions::sessions))
-                .route(
-                    "/sessions/{id}",
-                    web::to(ops::session_history::session_history),
-                )
-                .route("/style.css", web::to(ops::style))
-                .default_service(web::to(ops::unknown)),
-        )
-        .service(
-            web::scope("")
-                .wrap(from_fn(ops::host_guard::probe_guard))
-                .route("/", get_or_head().to(ops::home))
-                .route("/healthz", get_or_head().to(ops::healthz))
-                .route("/readyz", get_or_head().to(ops::readyz))
-                .route("/metrics", get_or_head().to(ops::metrics)),
-        );
 }
 
 /// `GET`, and `HEAD`, whose response is sent without its body.

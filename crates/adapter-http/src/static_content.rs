@@ -187,6 +187,6 @@ mod tests {
         }
         let other = StaticContent::new("something else");
         let response = other.response(&request(None, Some(&plain)), []);
-        assert_eq!(response.status(), 200, "another text has another tag");
+        assert_eq!(response.status(), 200, "another content has another ETag");
     }
 }

@@ -69,7 +69,7 @@ pub enum AddressError {
     #[error("the database URL must begin with postgres://")]
     Scheme,
     /// Not of the form `postgres://user:password@host:port/database?option=value`.
-    #[error("the database URL cannot be read")]
+    #[error("the database URL is invalid")]
     Malformed(#[source] tokio_postgres::Error),
     /// An `@`, or a `/` or `?` before it, that is not percent-encoded: where the password ends is
     /// ambiguous.
@@ -80,17 +80,17 @@ pub enum AddressError {
     NotEncoded,
     /// A host that is not a host name, an IP address or the path of a Unix socket.
     #[error(
-        "a host of the database URL has a character that no host name or address has: allowed are \
-         letters, digits, '.', '-', '_' and an IPv6 address in brackets, or the path of a socket \
-         (its / as %2F)"
+        "a host of the database URL has an invalid character: use letters, digits, '.', '-' and \
+         '_', an IPv6 address in brackets, or the path of a Unix socket (with / as %2F)"
     )]
     HostName,
     /// An unknown option. Its name is not shown because it could be part of a password.
-    #[error("the database URL has an unknown option; known are {}", url::OPTIONS.join(", "))]
+    #[error("the database URL has an unknown option; allowed: {}", url::OPTIONS.join(", "))]
     UnknownOption,
     /// No host, or the number of ports or addresses differs from the number of hosts.
     #[error(
-        "the database URL must name at least one host, and one port and hostaddr for each or none"
+        "the database URL must have at least one host, and either no port and hostaddr or one for \
+         each host"
     )]
     Hosts,
     /// A repeated option.
@@ -103,21 +103,19 @@ pub enum AddressError {
     )]
     SslMode,
     /// A root certificate is given for connections without TLS.
-    #[error(
-        "sslrootcert of the database URL needs sslmode=require, verify-ca or verify-full with it"
-    )]
+    #[error("sslrootcert in the database URL requires sslmode=require, verify-ca or verify-full")]
     UnusedRootCertificate,
     /// `sslrootcert` does not name a file with certificates.
-    #[error("sslrootcert of the database URL is not a PEM file with certificates")]
+    #[error("sslrootcert in the database URL must be a PEM file with certificates")]
     RootCertificate(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// No root certificate to verify the server's certificate with.
     #[error(
-        "this machine has no root certificates to verify the database's certificate with: name a \
-         file by sslrootcert in the database URL"
+        "this machine has no root certificates to verify the database's certificate: set \
+         sslrootcert in the database URL"
     )]
     NoRootCertificates,
     /// TLS cannot be configured.
-    #[error("TLS cannot be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[source] rustls::Error),
 }
 
@@ -185,7 +183,7 @@ impl Address {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
         });
-        let mut failed = HostFailure::UnknownName("the URL names no host".to_owned());
+        let mut failed = HostFailure::UnknownName("the URL has no host".to_owned());
         let (before, after) = self.hosts.split_at(first);
         for target in after.iter().chain(before) {
             // Boxed: otherwise every future that waits for the store would contain this large one.
@@ -193,7 +191,7 @@ impl Address {
             let error = match connecting.await {
                 Ok(Ok(driven)) => return Ok(driven),
                 Ok(Err(error)) => error,
-                Err(_) => HostFailure::Absent("no answer in time".to_owned()),
+                Err(_) => HostFailure::Absent("timed out".to_owned()),
             };
             // An error that only a person can fix is reported, whichever host it comes from; but
             // the name of a host that is down may not resolve until it is back.

@@ -123,7 +123,7 @@ impl Batch<'_, ()> {
 impl From<BatchError<()>> for StoreError {
     fn from(error: BatchError<()>) -> Self {
         match error {
-            BatchError::PreconditionFailed(()) => Self::Failed("a row is not there".into()),
+            BatchError::PreconditionFailed(()) => Self::Failed("a row is missing".into()),
             BatchError::Failed(failure) => failure.into(),
             BatchError::OutcomeUnknown(failure) => unknown_outcome_error(&failure),
         }
@@ -132,7 +132,7 @@ impl From<BatchError<()>> for StoreError {
 
 /// The connection was lost during the commit; `Unavailable` would promise that nothing was written.
 pub(crate) fn unknown_outcome_error(failure: &Failure) -> StoreError {
-    let text = format!("it is not known whether this was written: {failure:?}");
+    let text = format!("it is unknown whether this was written: {failure:?}");
     StoreError::Failed(text.into())
 }
 

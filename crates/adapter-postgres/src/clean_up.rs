@@ -70,13 +70,9 @@ DELETE FROM operations WHERE id = ANY (ARRAY(
     ORDER BY id LIMIT $3))
 RETURNING id";
 
-/// An ended key is never assigned to an endpoint, so no endpoint can start to reference it
-/// concurrently. `OFFSET 0` forces a look-up of the endpoint per key: a join would read all
-/// endpoints.
 const API_KEYS: &str = "
 DELETE FROM api_keys WHERE id = ANY (ARRAY(
     SELECT id FROM api_keys WHERE ends_at >= $1 AND ends_at < $2
-        AND NOT EXISTS (SELECT FROM webhook_endpoints WHERE key_id = api_keys.id OFFSET 0)
     ORDER BY ends_at LIMIT $3))
 RETURNING ends_at AS at";
 

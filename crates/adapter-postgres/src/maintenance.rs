@@ -16,7 +16,7 @@ impl Maintenance for PostgresStore {
         if answer == [1] {
             Ok(())
         } else {
-            Err(StoreError::Failed("the database does not count".into()))
+            Err(StoreError::Failed("the database returned no count".into()))
         }
     }
 

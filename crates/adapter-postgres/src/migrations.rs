@@ -190,7 +190,7 @@ fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(
             Err(error) if is_lock_timeout(error.as_ref()) && start.elapsed() < RETRY_LIMIT => {
                 tracing::warn!(
                     version = %migration.name(),
-                    "a table is locked; the migration tries again"
+                    "a table is locked, retrying the migration"
                 );
                 // Does not block the runtime: this is a blocking thread.
                 thread::sleep(RETRY_PAUSE);

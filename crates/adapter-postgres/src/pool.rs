@@ -125,14 +125,14 @@ impl managed::Manager for Manager {
         let failed = ConnectionError::CouldntSetupConfiguration;
         let setting =
             tokio::time::timeout(ROUND_TRIP_TIMEOUT, diesel.batch_execute(SESSION_SETTINGS)).await;
-        let late = |_| ConnectionError::BadConnection("no answer in time".to_owned());
+        let late = |_| ConnectionError::BadConnection("timed out".to_owned());
         setting.map_err(late)?.map_err(failed)?;
         if driven.has_warning.load(Ordering::Acquire) {
             let text = "a transaction on a new connection was not replicated";
             return Err(ConnectionError::BadConnection(text.to_owned()));
         }
         if diesel.batch_execute(SET_ENGLISH_MESSAGES).await.is_err() {
-            tracing::debug!("no right to set lc_messages; the server's language stays");
+            tracing::debug!("cannot set lc_messages: permission denied");
         }
         diesel.set_instrumentation(CountingInstrumentation(Arc::clone(&self.counters)));
         self.counters.connection();
@@ -194,7 +194,7 @@ impl PooledConnection {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let Ok(answer) = answer else {
             self.discard();
-            return Err(Failure::Unavailable("no answer in time".into()));
+            return Err(Failure::Unavailable("timed out".into()));
         };
         answer.map_err(|error| {
             let failure = Failure::of(error);

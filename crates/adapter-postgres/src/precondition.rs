@@ -29,7 +29,7 @@ pub(crate) fn commit_error(error: BatchError<Precondition>) -> CommitError {
             CommitError::AlreadyHandled
         }
         BatchError::PreconditionFailed(Precondition::RowExists(row)) => {
-            let text = format!("{row} that should change is not there");
+            let text = format!("{row} to update is missing");
             CommitError::Store(StoreError::Failed(text.into()))
         }
         BatchError::Failed(failure) => failure.into(),

@@ -46,7 +46,7 @@ impl WorkQueue for PostgresStore {
     async fn now(&self) -> Result<Timestamp, StoreError> {
         let now: Vec<Option<Timestamp>> = self.read(select(database_clock())).await?;
         let now = now.first().copied().flatten();
-        now.ok_or_else(|| StoreError::Failed("the database's clock was not read".into()))
+        now.ok_or_else(|| StoreError::Failed("the database returned no time".into()))
     }
 
     async fn claim_operations(

@@ -141,7 +141,7 @@ mod tests {
         let mut state = State::default();
         assert_eq!(record_failures(&mut state, 9, now), None);
         assert!(state.admit(now));
-        assert_eq!(state.record(true, now), None, "an answer breaks the row");
+        assert_eq!(state.record(true, now), None, "a response resets the count");
         assert_eq!(record_failures(&mut state, 9, now), None);
         assert!(state.admit(now));
         assert_eq!(state.record(false, now), Some(true));
@@ -156,7 +156,10 @@ mod tests {
         let late = opened + PROBE_INTERVAL;
         let early = late.checked_sub(Duration::from_millis(1)).unwrap();
         assert!(!state.allows_call(early) && !state.admit(early));
-        assert!(state.allows_call(late), "which is not the probe yet");
+        assert!(
+            state.allows_call(late),
+            "calls before the next probe are refused"
+        );
         assert!(state.admit(late), "the probe");
         assert!(!state.admit(late), "only one");
         assert_eq!(state.record(false, late), None, "still open");

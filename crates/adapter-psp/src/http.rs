@@ -20,10 +20,10 @@ const MAX_RESPONSE_BYTES: usize = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// TLS could not be set up.
-    #[error("TLS could not be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     /// The client could not be built.
-    #[error("the HTTP client could not be made")]
+    #[error("cannot create the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
@@ -76,7 +76,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpRespons
 
 /// The response exceeds the size limit.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is larger than {MAX_RESPONSE_BYTES} bytes")]
+#[error("the response is larger than {MAX_RESPONSE_BYTES} bytes")]
 struct ResponseTooLarge;
 
 /// Classifies a failure as `NotSent` only if certainly no byte of the request was written.

@@ -27,11 +27,11 @@ pub fn describe_metrics() {
     describe_histogram!(
         CALL_SECONDS,
         Unit::Seconds,
-        "How long calls to a provider took."
+        "Duration of calls to payment service providers."
     );
     describe_gauge!(
         BREAKER_OPEN,
-        "1 while the circuit breaker of an account is open, else 0."
+        "1 while the circuit breaker of an account is open, otherwise 0."
     );
 }
 

@@ -42,16 +42,16 @@ impl Connector {
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// An account's name is invalid.
-    #[error("the PSP account {0:?} has no valid name")]
+    #[error("the PSP account {0:?} has an invalid name")]
     Name(String, #[source] TextError),
     /// Two accounts have the same name.
     #[error("the PSP account {0}/{1} is configured twice")]
     Duplicate(&'static str, String),
     /// A setting of an account is invalid.
-    #[error("the settings of the PSP account {0}/{1} cannot be used")]
+    #[error("the settings of the PSP account {0}/{1} are invalid")]
     Settings(&'static str, String, #[source] SettingsError),
     /// The HTTP client could not be created.
-    #[error("the connectors have no HTTP client")]
+    #[error("cannot create the HTTP client of the connectors")]
     Http(#[from] HttpClientError),
 }
 

@@ -25,7 +25,7 @@ impl CallTimeout {
 
 /// No response in time.
 #[derive(Debug, thiserror::Error)]
-#[error("no answer within {} seconds", CALL_TIMEOUT.as_secs())]
+#[error("no response within {} seconds", CALL_TIMEOUT.as_secs())]
 pub(crate) struct TimedOut;
 
 async fn with_timeout<T>(call: impl Future<Output = Result<T, PspError>>) -> Result<T, PspError> {

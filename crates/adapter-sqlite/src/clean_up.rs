@@ -58,10 +58,8 @@ const NEVER_SENT_OPERATIONS: &str = "DELETE FROM operations WHERE rowid IN ( \
          WHERE record.operation_id = operations.id AND record.answered_at IS NULL) \
      ORDER BY id LIMIT ?3 + 0) RETURNING id";
 
-/// An ended key is never assigned to an endpoint, so no endpoint can start to reference it.
 const API_KEYS: &str = "DELETE FROM api_keys WHERE rowid IN ( \
      SELECT rowid FROM api_keys WHERE ends_at >= ?1 AND ends_at < ?2 \
-     AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key_id = api_keys.id) \
      ORDER BY ends_at LIMIT ?3 + 0) RETURNING ends_at AS at";
 
 /// The timestamp of a deleted row.

@@ -257,7 +257,7 @@ impl OperationWrite {
                 touched(connection, update.returning(operations::id))
             }
         };
-        expect_one(written, "a changed operation must be there")
+        expect_one(written, "an operation to update is missing")
     }
 }
 
@@ -276,6 +276,6 @@ impl RefundWrite {
             .filter(refunds::session_id.eq(Value(self.session)));
         let update = diesel::update(row).set(self.change).returning(refunds::id);
         let written = touched(connection, update);
-        expect_one(written, "a changed refund must be there")
+        expect_one(written, "a refund to update is missing")
     }
 }

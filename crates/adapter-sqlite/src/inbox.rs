@@ -123,7 +123,7 @@ impl Inbox for SqliteStore {
             let row = psp_notifications::table.find(Value(id));
             let update = diesel::update(row).set(end);
             let written = touched(connection, update.returning(psp_notifications::id));
-            expect_one(written, "a leased notification must be there")?;
+            expect_one(written, "a leased notification is missing")?;
             audit::write(connection, audit)
         })
         .await

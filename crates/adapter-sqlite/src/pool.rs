@@ -47,7 +47,7 @@ fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     let unavailable = |error: Source| StoreError::Unavailable(error);
     let text = path
         .to_str()
-        .ok_or_else(|| unavailable("the path of the database is not UTF-8".into()))?;
+        .ok_or_else(|| unavailable("the path of the database is not valid UTF-8".into()))?;
     let mut connection =
         SqliteConnection::establish(text).map_err(|error| unavailable(error.into()))?;
     let wait = BUSY_TIMEOUT.as_millis();

@@ -179,7 +179,7 @@ impl Writer {
                 Priority::Worker => &mut jobs.workers,
             };
             if queue.len() >= MAX_QUEUED_WRITES {
-                return Err(StoreError::Unavailable("too many writes wait".into()).into());
+                return Err(StoreError::Unavailable("too many writes are waiting".into()).into());
             }
             queue.push_back(job);
         }

@@ -1,13 +1,14 @@
-//! The laws of the store's ports, each on a file of its own.
+//! Runs the laws of the ports against SQLite, each on its own file.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use oncharge_adapter_sqlite::SqliteStore;
-use oncharge_conformance::{Reopen, Store, keys, run, set_fake_clock};
+use oncharge_conformance::{Reopen, TestedStore, keys, run, set_fake_clock};
 use oncharge_domain::keyring::Keyring;
+use oncharge_ports::Store;
 use oncharge_testkit::{FakeClock, SeededEntropy};
 
-fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<Store> {
+fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<TestedStore> {
     let clock = Arc::new(FakeClock::new());
     let entropy = Arc::new(SeededEntropy::new(seed));
     let store = SqliteStore::open(&path, keys, entropy, clock.clone())?;
@@ -15,7 +16,8 @@ fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<Store> {
         let path = path.clone();
         Box::pin(async move { open(path, keys, seed + 1) })
     });
-    Ok(Store::of(Arc::new(store), set_fake_clock(clock)).with_reopen(again))
+    let ports = Store::new(Arc::new(store));
+    Ok(TestedStore::new(ports, set_fake_clock(clock)).with_reopen(again))
 }
 
 fn main() -> ExitCode {

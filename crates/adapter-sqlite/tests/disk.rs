@@ -1,5 +1,5 @@
-//! A disk that fails while the store writes: a process of its own whose files may not grow beyond a
-//! limit, with the signal for that ignored, so that the system refuses the writes themselves.
+//! A disk that fails during writes: a child process with a file size limit, and the limit's signal
+//! ignored, so that the system refuses the writes themselves.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -27,12 +27,11 @@ use oncharge_ports::{
 };
 use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
-/// The first argument of the process that writes.
+/// The first argument of the writing process.
 const WRITE: &str = "write-until-the-disk-fails";
 
-/// In units of the shell: 512 or 1024 bytes, so that a file ends at one or two megabytes; a commit
-/// that is larger than what is left of the second still fits into SQLite's cache, so that it is met
-/// by `COMMIT`.
+/// In blocks of the shell, 512 or 1024 bytes: the limit is one or two megabytes. A commit larger
+/// than the rest of the second megabyte fits into SQLite's cache, so it fails in `COMMIT`.
 const LIMIT: &str = "trap '' XFSZ; ulimit -S -f 2048; exec \"$0\" \"$1\" \"$2\"";
 const TOO_LARGE: usize = 1_900_000;
 
@@ -68,12 +67,12 @@ fn a_failing_disk_loses_no_committed_unit() -> Result<(), Failed> {
     let mut output = BufReader::new(writer.stdout.take().unwrap()).lines();
     let full = output
         .next()
-        .ok_or("the writer ended before the disk did")??;
-    // Room: what is in the log goes into the file, which this process may let grow.
+        .ok_or("the writer ended before the disk was full")??;
+    // Makes room: this process, which has no limit, moves the log into the file.
     let mut tool = SqliteConnection::establish(path.to_str().unwrap())?;
     tool.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA wal_checkpoint(TRUNCATE)")?;
     writer.stdin.take().unwrap().write_all(b"go on\n")?;
-    let done = output.next().ok_or("the writer did not go on")??;
+    let done = output.next().ok_or("the writer did not continue")??;
     assert!(writer.wait()?.success());
     let (full, done): (i64, i64) = (full.parse()?, done.parse()?);
     assert!(0 < full && full < done, "{full} {done}");
@@ -90,7 +89,7 @@ fn a_failing_disk_loses_no_committed_unit() -> Result<(), Failed> {
     Ok(())
 }
 
-/// A new session and an intent of so many bytes.
+/// A new session and an intent of this many bytes.
 fn unit(build: &Builder, merchant: &Merchant, bytes: usize) -> UnitOfWork {
     let session = Session::create(build.new_session(merchant));
     let mut intent = build.intent(build.attempt(&session, "tok"));
@@ -113,8 +112,8 @@ async fn assert_not_stored(store: &SqliteStore, unit: &UnitOfWork) {
     assert_eq!(store.operation(operation).await.unwrap(), None);
 }
 
-/// The process under the limit: says how many units were committed when the disk failed, waits for
-/// room, goes on with the same store, and says how many there are then.
+/// The process under the limit: reports the number of committed units when the disk fails, waits
+/// for space, continues with the same store, and reports the number again.
 async fn write(path: &Path) {
     let store = SqliteStore::open(
         path,
@@ -129,7 +128,8 @@ async fn write(path: &Path) {
     let audit = build.audit(AuditAction::MerchantCreated);
     store.create(&merchant, &key, &hash, &audit).await.unwrap();
 
-    // There is room to write over what the broken commit left: then it is surely not committed.
+    // There is space to overwrite the remains of the failed commit, which is then certainly not
+    // committed.
     let large = unit(&build, &merchant, TOO_LARGE);
     let failed = store.commit(large.clone()).await;
     assert!(

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{resolver::GuardedResolver, sender::SenderConfig};
+use crate::{config::SenderConfig, resolver::GuardedResolver};
 
 /// Identifies the caller in merchants' logs and firewalls.
 const USER_AGENT: &str = concat!("OnCharge-Webhooks/", env!("CARGO_PKG_VERSION"));
@@ -23,24 +23,11 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// TLS could not be set up.
-    #[error("TLS could not be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     /// The client could not be built.
-    #[error("the HTTP client could not be made")]
+    #[error("cannot create the HTTP client")]
     Client(#[from] reqwest::Error),
-}
-
-/// The machine's root certificates. Without any, every `https` attempt fails.
-pub(crate) fn native_roots() -> rustls::RootCertStore {
-    let mut roots = rustls::RootCertStore::empty();
-    let (added, _) =
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if added == 0 {
-        tracing::warn!(
-            "this machine has no root certificates: no webhook can be delivered over https"
-        );
-    }
-    roots
 }
 
 /// The client for `https`.

@@ -16,6 +16,7 @@
 //! The caller controls concurrency and retries: one send is one attempt.
 
 mod client;
+mod config;
 mod failure;
 mod resolver;
 mod response;

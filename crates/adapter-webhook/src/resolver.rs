@@ -59,10 +59,10 @@ impl DnsLookup for SystemDnsLookup {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     /// It has no address.
-    #[error("the name has no address")]
+    #[error("the host name has no IP address")]
     Unknown(#[source] Option<io::Error>),
     /// It has only addresses that may not be connected to.
-    #[error("the name has no address that may be connected to")]
+    #[error("the host name has no public IP address")]
     Forbidden,
 }
 

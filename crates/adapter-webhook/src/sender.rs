@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use oncharge_domain::webhook::{SendError, endpoint::is_allowed_address};
+use oncharge_domain::webhook::SendError;
 use oncharge_ports::{
     clock::Clock,
     webhook_sender::{SendOutcome, Webhook, WebhookSender},
@@ -18,43 +18,11 @@ use url::{Host, Url};
 
 use crate::{
     client::{self, HttpClientError},
+    config::SenderConfig,
     failure,
-    resolver::{AddressPolicy, DnsLookup, SystemDnsLookup},
+    resolver::AddressPolicy,
     response,
 };
-
-/// Total time limit for one attempt (product rule: ten seconds).
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// The dependencies and limits of a sender; tests replace them.
-pub(crate) struct SenderConfig {
-    /// For dates in `Retry-After`.
-    pub(crate) clock: Arc<dyn Clock>,
-    /// Whether `http` is allowed at all (to this machine).
-    pub(crate) sandbox: bool,
-    /// Time limit for one attempt.
-    pub(crate) timeout: Duration,
-    /// The DNS resolver.
-    pub(crate) lookup: Arc<dyn DnsLookup>,
-    /// Which addresses are allowed.
-    pub(crate) is_allowed_address: AddressPolicy,
-    /// The trusted root certificates.
-    pub(crate) roots: rustls::RootCertStore,
-}
-
-impl SenderConfig {
-    /// The configuration for production.
-    pub(crate) fn new(clock: Arc<dyn Clock>, sandbox: bool) -> Self {
-        Self {
-            clock,
-            sandbox,
-            timeout: ATTEMPT_TIMEOUT,
-            lookup: Arc::new(SystemDnsLookup::new()),
-            is_allowed_address,
-            roots: client::native_roots(),
-        }
-    }
-}
 
 /// Sends webhooks over HTTP/1.1 and HTTP/2.
 ///
@@ -135,7 +103,7 @@ impl HttpSender {
                 host = webhook.url.host(),
                 reason = reason.name(),
                 error = &error as &(dyn std::error::Error + 'static),
-                "a webhook got no answer"
+                "a webhook got no response"
             );
             reason
         })

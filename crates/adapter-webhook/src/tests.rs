@@ -22,7 +22,7 @@ use oncharge_ports::{
     webhook_sender::{SendOutcome, Webhook, WebhookSender},
 };
 
-use crate::{HttpSender, resolver::DnsLookup, sender::SenderConfig};
+use crate::{HttpSender, config::SenderConfig, resolver::DnsLookup};
 
 /// 2026-11-22 20:29:10 UTC.
 struct FixedClock;

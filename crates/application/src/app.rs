@@ -14,23 +14,18 @@ use oncharge_domain::{
     time::Timestamp,
     webhook,
 };
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
-    MerchantRepository, OperatorQueries, Presenter, Psp, PspRegistry, WebhookRepository,
-    WebhookSender, WorkQueue,
-};
+use oncharge_ports::{Clock, Entropy, Presenter, Psp, PspRegistry, Store, WebhookSender};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    authenticate::Principal,
-    checkout::receive_notification::UnverifiedQuota,
     error::Error,
-    keys::{ConfiguredKeys, membership::Membership},
+    hourly_quotas::{BanDisclosureQuota, UnverifiedQuota},
+    keys::{ConfiguredKeys, Membership},
     locks::SessionLocks,
-    screening::BanDisclosureQuota,
+    principal::Principal,
     store_clock::StoreClock,
-    webhooks::test::RunningTests,
+    webhooks::running_tests::RunningTests,
     workers::notifiers::Notifiers,
 };
 
@@ -43,24 +38,8 @@ const LAST_KNOWN_TTL: Duration = Duration::from_secs(3600);
 
 /// The ports and settings that the use cases are wired to.
 pub struct Dependencies {
-    /// Sessions, refunds, operations and events.
-    pub checkout: Arc<dyn CheckoutRepository>,
-    /// Merchants and keys.
-    pub merchants: Arc<dyn MerchantRepository>,
-    /// Bans.
-    pub blocklist: Arc<dyn BlocklistRepository>,
-    /// PSP notifications.
-    pub inbox: Arc<dyn Inbox>,
-    /// Webhook endpoints, events and deliveries.
-    pub webhooks: Arc<dyn WebhookRepository>,
-    /// Due work.
-    pub work: Arc<dyn WorkQueue>,
-    /// Read-only queries for operators.
-    pub operator_queries: Arc<dyn OperatorQueries>,
-    /// The registry of nodes and of keys in use.
-    pub key_registry: Arc<dyn KeyRegistry>,
-    /// Maintenance of the store.
-    pub maintenance: Arc<dyn Maintenance>,
+    /// The store.
+    pub store: Store,
     /// PSP accounts.
     pub psps: Arc<dyn PspRegistry>,
     /// The sender of webhooks.
@@ -110,15 +89,7 @@ impl Default for Settings {
 pub struct App(Arc<Inner>);
 
 pub(crate) struct Inner {
-    pub(crate) checkout: Arc<dyn CheckoutRepository>,
-    pub(crate) merchants: Arc<dyn MerchantRepository>,
-    pub(crate) blocklist: Arc<dyn BlocklistRepository>,
-    pub(crate) inbox: Arc<dyn Inbox>,
-    pub(crate) webhooks: Arc<dyn WebhookRepository>,
-    pub(crate) work: Arc<dyn WorkQueue>,
-    pub(crate) operator_queries: Arc<dyn OperatorQueries>,
-    pub(crate) key_registry: Arc<dyn KeyRegistry>,
-    pub(crate) maintenance: Arc<dyn Maintenance>,
+    pub(crate) store: Store,
     pub(crate) psps: Arc<dyn PspRegistry>,
     pub(crate) sender: Arc<dyn WebhookSender>,
     pub(crate) presenter: Arc<dyn Presenter>,
@@ -151,15 +122,7 @@ impl App {
             peppers: Peppers::new(&with.peppers),
             configured_keys: ConfiguredKeys::of(&with.keys, &with.peppers),
             membership: Membership::default(),
-            checkout: with.checkout,
-            merchants: with.merchants,
-            blocklist: with.blocklist,
-            inbox: with.inbox,
-            webhooks: with.webhooks,
-            work: with.work,
-            operator_queries: with.operator_queries,
-            key_registry: with.key_registry,
-            maintenance: with.maintenance,
+            store: with.store,
             psps: with.psps,
             sender: with.sender,
             presenter: with.presenter,
@@ -267,7 +230,12 @@ impl App {
         if let Some(cached) = cache.get(&merchant).await {
             return Ok(cached);
         }
-        let keys = self.0.webhooks.signing_keys(merchant, self.now()).await?;
+        let keys = self
+            .0
+            .store
+            .webhooks
+            .signing_keys(merchant, self.now())
+            .await?;
         let keys = Arc::new(keys);
         cache.insert(merchant, keys.clone()).await;
         Ok(keys)
@@ -279,7 +247,7 @@ impl App {
         if let Some(cached) = cache.get(&id).await {
             return cached.ok_or(Error::NotFound);
         }
-        let found = self.0.merchants.merchant(id).await?.map(Arc::new);
+        let found = self.0.store.merchants.merchant(id).await?.map(Arc::new);
         cache.insert(id, found.clone()).await;
         found.ok_or(Error::NotFound)
     }

@@ -5,36 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use oncharge_domain::merchant::{ApiKey, ApiKeyHash, Merchant};
+use oncharge_domain::merchant::ApiKeyHash;
 use tracing::warn;
 
+pub use crate::principal::Principal;
 use crate::{App, Error};
 
-/// A valid API key and its merchant.
-#[derive(Debug)]
-pub struct Principal {
-    /// The key.
-    pub key: ApiKey,
-    /// The merchant.
-    pub merchant: Arc<Merchant>,
-    /// The cache key.
-    hash: ApiKeyHash,
-    /// Whether its use is being recorded: at most once for each time it is loaded.
-    is_use_recorded: AtomicBool,
-}
-
 impl Principal {
-    /// Refuses a key in its grace period.
-    ///
-    /// Errors: `KeyIsEnding`.
-    pub fn require_active(&self) -> Result<(), Error> {
-        if self.key.is_active() {
-            Ok(())
-        } else {
-            Err(Error::KeyIsEnding)
-        }
-    }
-
     /// Invalidates the cached key after a change, so that the next request reads it again.
     pub(crate) async fn invalidate_cache(&self, app: &App) {
         app.inner().principals.invalidate(&self.hash).await;
@@ -48,7 +25,7 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
     let found = if let Some(cached) = inner.principals.get(&hash).await {
         cached
     } else {
-        let found = inner.merchants.key(&hash).await?;
+        let found = inner.store.merchants.key(&hash).await?;
         let found = found.map(|(key, merchant)| {
             Arc::new(Principal {
                 key,
@@ -79,10 +56,15 @@ pub fn record_use(app: &App, principal: &Principal) {
     }
     let (id, background) = (principal.key.id, app.clone());
     app.spawn_background(async move {
-        let recorded = background.inner().merchants.record_key_use(id, now).await;
+        let recorded = background
+            .inner()
+            .store
+            .merchants
+            .record_key_use(id, now)
+            .await;
         if let Err(error) = recorded {
             // The key's next request retries.
-            warn!(key = %id, %error, "the use of an API key was not recorded");
+            warn!(key = %id, %error, "cannot record the use of an API key");
         }
     });
 }

@@ -40,19 +40,19 @@ pub async fn add(
             expires_at: now.plus_seconds(i64::from(days).saturating_mul(86_400)),
             revoked_at: None,
         };
-        if inner.blocklist.add(&ban, pepper, &entry).await? {
+        if inner.store.blocklist.add(&ban, pepper, &entry).await? {
             return Ok(ban);
         }
     }
     keys::require_on_all_nodes(app, KeyList::Pepper).await?;
     keys::check(app).await?;
-    let changed = "the nodes have changed their peppers meanwhile";
+    let changed = "the nodes' peppers changed at the same time: repeat the command";
     Err(StoreError::Unavailable(changed.into()).into())
 }
 
 /// Every ban, newest first.
 pub async fn list(app: &App) -> Result<Vec<Ban>, Error> {
-    Ok(app.inner().blocklist.list().await?)
+    Ok(app.inner().store.blocklist.list().await?)
 }
 
 /// Revokes a ban; takes effect within a second.
@@ -60,7 +60,12 @@ pub async fn list(app: &App) -> Result<Vec<Ban>, Error> {
 /// Errors: `NotFound` if no unrevoked ban has this id.
 pub async fn revoke(app: &App, id: BanId) -> Result<(), Error> {
     let entry = audit(app, AuditAction::BanRevoked, id);
-    let revoked = app.inner().blocklist.revoke(id, app.now(), &entry).await?;
+    let revoked = app
+        .inner()
+        .store
+        .blocklist
+        .revoke(id, app.now(), &entry)
+        .await?;
     if revoked {
         Ok(())
     } else {

@@ -71,7 +71,12 @@ impl ChangeContext<'_> {
             return Ok(false);
         };
         let token = TokenFingerprint::of(method.expose());
-        Ok(app.inner().checkout.has_attempt(session, token).await?)
+        Ok(app
+            .inner()
+            .store
+            .checkout
+            .has_attempt(session, token)
+            .await?)
     }
 }
 
@@ -89,7 +94,12 @@ async fn with_in_flight(app: &App, input: &Input, session: &Session) -> Result<I
     if let Input::Capture { in_flight, .. } | Input::Cancel { in_flight, .. } = &mut input
         && let Some(flight) = session.status.in_flight()
     {
-        let operation = app.inner().checkout.operation(flight.operation).await?;
+        let operation = app
+            .inner()
+            .store
+            .checkout
+            .operation(flight.operation)
+            .await?;
         *in_flight = operation.map(Box::new);
     }
     Ok(input)
@@ -172,7 +182,7 @@ async fn resolve_uncertain(
     let Some(settled) = uncertain.take_if(is_settled) else {
         return Ok(None);
     };
-    match app.inner().checkout.is_committed(&settled.unit).await {
+    match app.inner().store.checkout.is_committed(&settled.unit).await {
         Ok(true) => Ok(Some(settled.change)),
         Ok(false) => Ok(None),
         Err(error) => {
@@ -183,7 +193,7 @@ async fn resolve_uncertain(
 }
 
 async fn load(app: &App, id: SessionId) -> Result<Session, Error> {
-    let found = app.inner().checkout.session(id).await?;
+    let found = app.inner().store.checkout.session(id).await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -257,7 +267,7 @@ pub(crate) fn prepare(
     let psp = app.psp(&operation.account).ok_or(Error::PspUnavailable)?;
     let instruction = operation
         .instruction()
-        .ok_or_else(|| Error::internal("an operation without the payment that it acts on"))?;
+        .ok_or_else(|| Error::internal("the operation's payment is missing"))?;
     let call = PspRequest {
         operation: operation.id,
         session: operation.session,
@@ -269,7 +279,7 @@ pub(crate) fn prepare(
 
 /// The error for an amount that the PSP cannot represent exactly.
 pub(crate) fn unsupported_amount() -> Error {
-    let problem = "cannot be carried by the payment processor in this currency";
+    let problem = "is not supported by the payment processor in this currency";
     Error::Field {
         field: "amount",
         problem,
@@ -325,7 +335,7 @@ pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitErro
 
 /// As [`commit`]; `false` if the unit was not found but may still be written.
 async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let is_due = unit
         .operations
         .iter()
@@ -336,7 +346,8 @@ async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
         Err(CommitError::OutcomeUnknown) => match checkout.is_committed(unit).await {
             Ok(is_committed) => Ok(is_committed),
             Err(error) => {
-                tracing::error!(%error, unit = %unit.id, "cannot find out whether a unit was committed");
+                tracing::error!(%error, unit = %unit.id,
+                    "cannot determine whether a unit of work was committed");
                 Err(CommitError::OutcomeUnknown)
             }
         },

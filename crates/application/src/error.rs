@@ -31,30 +31,30 @@ pub enum Error {
     #[error("the pay token is invalid")]
     BadPayToken,
     /// The page cursor was not issued for this merchant and list.
-    #[error("the cursor is not good")]
+    #[error("the cursor is invalid")]
     BadCursor,
     /// A notification's signature is missing or invalid.
-    #[error("the notification's signature does not verify")]
+    #[error("the notification's signature is invalid")]
     Unverified,
     /// The merchant has no enabled webhook endpoint.
-    #[error("there is no webhook endpoint that is enabled")]
+    #[error("there is no enabled webhook endpoint")]
     NoEndpoint,
     /// The key that signed the request is in its grace period, or has just ended; its successor
     /// must be used.
-    #[error("the key that signed the request is in its grace period")]
+    #[error("the key that signed the request is in its grace period: use its successor")]
     KeyIsEnding,
     /// The key is the merchant's last active one.
-    #[error("the key is the merchant's last active one")]
+    #[error("the key is the merchant's last active key")]
     LastActiveKey,
     /// The merchant has the maximum number of active keys.
     #[error(
-        "the merchant has {} active keys, which is the limit: revoke one first",
+        "the merchant has the maximum of {} active keys: revoke one first",
         MAX_ACTIVE_KEYS
     )]
     TooManyKeys,
     /// A rotation with a grace period while the maximum number of keys are in theirs.
     #[error(
-        "{} API keys of the merchant are in their grace period, which is the limit",
+        "the merchant has the maximum of {} API keys in their grace period: revoke one first",
         MAX_ENDING_KEYS
     )]
     TooManyEndingKeys,
@@ -86,7 +86,7 @@ pub enum Error {
     #[error("the payment processor cannot be reached")]
     PspUnavailable,
     /// Another worker has already committed it; nothing was written.
-    #[error("another worker was faster")]
+    #[error("another worker has already done it")]
     Overtaken,
     /// Overload, or the store is unavailable; nothing was written, safe to retry.
     #[error("too busy, nothing was written")]

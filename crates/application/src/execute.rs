@@ -68,7 +68,8 @@ pub(crate) async fn execute(
             answer: outcome.answer,
         },
         Err(error) => {
-            warn!(session = %session.id, %error, "an outcome is left to recovery");
+            warn!(session = %session.id, %error,
+                "cannot record the outcome; recovery will look it up");
             Execution::unsettled(session)
         }
     }

@@ -101,7 +101,7 @@ impl PostContext {
         let (Some(scope), Some(idempotency)) = (self.scope(), &self.idempotency) else {
             return Ok(None);
         };
-        let Some(record) = app.inner().checkout.key(&scope).await? else {
+        let Some(record) = app.inner().store.checkout.key(&scope).await? else {
             return Ok(None);
         };
         reply_from_record(app, record, idempotency).await
@@ -137,7 +137,13 @@ impl PostContext {
         let Some(record) = self.remember(&answer, now) else {
             return Ok(Reply::first(answer));
         };
-        match app.inner().checkout.write_idempotency_record(record).await {
+        match app
+            .inner()
+            .store
+            .checkout
+            .write_idempotency_record(record)
+            .await
+        {
             Ok(()) => Ok(Reply::first(answer)),
             Err(CommitError::IdempotencyKeyTaken) => {
                 self.replay_or(app, Error::IdempotencyConflict).await
@@ -188,6 +194,6 @@ async fn is_open(app: &App, operation: Option<OperationId>) -> Result<bool, Erro
     let Some(operation) = operation else {
         return Ok(false);
     };
-    let found = app.inner().checkout.operation(operation).await?;
+    let found = app.inner().store.checkout.operation(operation).await?;
     Ok(found.is_some_and(|operation| operation.is_open()))
 }

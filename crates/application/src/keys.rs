@@ -5,40 +5,27 @@
 //! rotation in two rollouts safe at every moment: first every node gets the new key as its last
 //! one, then as its first one.
 
+mod configured;
 pub mod membership;
+mod published_node;
 pub mod reseal;
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use oncharge_domain::keyring::{KeyFingerprint, KeyId, Keyring};
+use oncharge_domain::keyring::{KeyFingerprint, KeyId};
 use oncharge_ports::{
     KeyRegistry, StoreError,
     key_registry::{Node, RegisteredKeys},
 };
 
+pub(crate) use self::configured::ConfiguredKeys;
+pub use self::configured::KeyList;
+pub(crate) use self::published_node::Membership;
 use crate::App;
 
 /// How long a node counts as live after publishing its keys, and a master key as in use after its
 /// registration.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
-
-/// A list of keys in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyList {
-    /// Master keys.
-    Master,
-    /// The blocklist's peppers.
-    Pepper,
-}
-
-impl fmt::Display for KeyList {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Master => "keys.master",
-            Self::Pepper => "keys.pepper",
-        })
-    }
-}
 
 /// Why the configured keys do not fit the stored data or the other nodes.
 #[derive(Debug, thiserror::Error)]
@@ -90,38 +77,6 @@ pub enum KeyError {
     Store(#[from] StoreError),
 }
 
-impl KeyList {
-    fn needed_by(self) -> &'static str {
-        match self {
-            Self::Master => "stored values are sealed under",
-            Self::Pepper => "bans are hashed under",
-        }
-    }
-}
-
-/// The fingerprints of the configured keys, the first ones first.
-#[derive(Debug, Clone)]
-pub(crate) struct ConfiguredKeys {
-    pub(crate) master: Vec<KeyFingerprint>,
-    pub(crate) peppers: Vec<KeyFingerprint>,
-}
-
-impl ConfiguredKeys {
-    pub(crate) fn of(master: &Keyring, peppers: &Keyring) -> Self {
-        Self {
-            master: master.fingerprints(),
-            peppers: peppers.fingerprints(),
-        }
-    }
-
-    fn first(&self, list: KeyList) -> Option<&KeyFingerprint> {
-        match list {
-            KeyList::Master => self.master.first(),
-            KeyList::Pepper => self.peppers.first(),
-        }
-    }
-}
-
 /// Checks that the configured keys fit the stored data and the live nodes. Takes the same time
 /// whatever the size of the database.
 ///
@@ -150,6 +105,7 @@ async fn register_first(app: &App) -> Result<(), KeyError> {
         return Ok(());
     };
     if inner
+        .store
         .key_registry
         .register_master_key(first, LIFETIME)
         .await?
@@ -181,7 +137,7 @@ pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(),
     let Some(first) = inner.configured_keys.first(list) else {
         return Ok(());
     };
-    let nodes = inner.key_registry.live_nodes().await?;
+    let nodes = inner.store.key_registry.live_nodes().await?;
     let lacking = nodes
         .iter()
         .filter(|node| !keys_of(node, list).contains(first));
@@ -199,7 +155,7 @@ pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(),
 /// All mismatches with the registry and the live nodes.
 async fn find_mismatches(app: &App) -> Result<Vec<KeyError>, StoreError> {
     let inner = app.inner();
-    let registry: &dyn KeyRegistry = &*inner.key_registry;
+    let registry: &dyn KeyRegistry = &*inner.store.key_registry;
     let registered = registry.registered_keys(app.now()).await?;
     let mut found = registry_mismatches(&inner.configured_keys, &registered);
     for node in registry.live_nodes().await? {

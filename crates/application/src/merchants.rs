@@ -3,8 +3,9 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
+    branding::{Branding, accent::Accent, logo::Logo},
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
@@ -151,6 +152,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
     let (key, hash, pair) = mint(app, merchant.id);
     let entry = audit(app, AuditAction::MerchantCreated, merchant.id);
     app.inner()
+        .store
         .merchants
         .create(&merchant, &key, &hash, &entry)
         .await?;
@@ -159,7 +161,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
 
 /// The PSP accounts that merchants use but the configuration lacks: their payments fail.
 pub async fn unconfigured_psp_accounts(app: &App) -> Result<Vec<PspAccount>, Error> {
-    let mut used = app.inner().merchants.psp_accounts().await?;
+    let mut used = app.inner().store.merchants.psp_accounts().await?;
     used.retain(|account| app.inner().psps.account(account).is_none());
     Ok(used)
 }
@@ -168,7 +170,14 @@ pub async fn unconfigured_psp_accounts(app: &App) -> Result<Vec<PspAccount>, Err
 ///
 /// Errors: `NotFound`, `TooManyKeys`.
 pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> {
-    if app.inner().merchants.merchant(merchant).await?.is_none() {
+    if app
+        .inner()
+        .store
+        .merchants
+        .merchant(merchant)
+        .await?
+        .is_none()
+    {
         return Err(Error::NotFound);
     }
     let (key, hash, pair) = mint(app, merchant);
@@ -176,7 +185,13 @@ pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> 
         detail: key.id.to_string(),
         ..audit(app, AuditAction::KeyCreated, merchant)
     };
-    if app.inner().merchants.add_key(&key, &hash, &entry).await? {
+    if app
+        .inner()
+        .store
+        .merchants
+        .add_key(&key, &hash, &entry)
+        .await?
+    {
         Ok(pair)
     } else {
         Err(Error::TooManyKeys)
@@ -196,10 +211,22 @@ pub enum KeySelector<'a> {
 ///
 /// Errors: `NotFound` (no such merchant).
 pub async fn list_keys(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, Error> {
-    if app.inner().merchants.merchant(merchant).await?.is_none() {
+    if app
+        .inner()
+        .store
+        .merchants
+        .merchant(merchant)
+        .await?
+        .is_none()
+    {
         return Err(Error::NotFound);
     }
-    Ok(app.inner().merchants.keys(merchant, app.now()).await?)
+    Ok(app
+        .inner()
+        .store
+        .merchants
+        .keys(merchant, app.now())
+        .await?)
 }
 
 /// Revokes a key at once, even the merchant's last one; running servers refuse it within a second.
@@ -207,7 +234,7 @@ pub async fn list_keys(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, E
 ///
 /// Errors: `NotFound`.
 pub async fn revoke_key(app: &App, name: &KeySelector<'_>) -> Result<ApiKey, Error> {
-    let merchants = &app.inner().merchants;
+    let merchants = &app.inner().store.merchants;
     let found = match name {
         KeySelector::Text(text) => {
             let found = merchants.key(&ApiKeyHash::of(text)).await?;
@@ -229,7 +256,7 @@ pub async fn revoke_key(app: &App, name: &KeySelector<'_>) -> Result<ApiKey, Err
 ///
 /// Errors: `NotFound`.
 pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Error> {
-    let merchants = &app.inner().merchants;
+    let merchants = &app.inner().store.merchants;
     if merchants.merchant(merchant).await?.is_none() {
         return Err(Error::NotFound);
     }
@@ -255,7 +282,13 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
             detail: names.join(", "),
             ..audit(app, AuditAction::SettingsChanged, id)
         };
-        if app.inner().merchants.update(&merchant, &entry).await? {
+        if app
+            .inner()
+            .store
+            .merchants
+            .update(&merchant, &entry)
+            .await?
+        {
             return Ok(merchant);
         }
         backoff.wait(app).await?;
@@ -266,7 +299,7 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
 ///
 /// Errors: `NotFound`.
 pub async fn get(app: &App, id: MerchantId) -> Result<Merchant, Error> {
-    let found = app.inner().merchants.merchant(id).await?;
+    let found = app.inner().store.merchants.merchant(id).await?;
     found.ok_or(Error::NotFound)
 }
 
@@ -276,7 +309,7 @@ pub async fn list(
     after: Option<MerchantId>,
     limit: u32,
 ) -> Result<Vec<Merchant>, Error> {
-    Ok(app.inner().merchants.list(after, limit).await?)
+    Ok(app.inner().store.merchants.list(after, limit).await?)
 }
 
 /// A new key pair of a merchant: its record, its lookup hash and its texts.

@@ -25,7 +25,7 @@ use crate::{App, Error};
 /// Checks that the store responds; returns the latency.
 pub async fn ping(app: &App) -> Result<Duration, Error> {
     let begun = Instant::now();
-    app.inner().maintenance.ping().await?;
+    app.inner().store.maintenance.ping().await?;
     Ok(begun.elapsed())
 }
 
@@ -36,7 +36,7 @@ pub async fn count_sessions(
     since: Timestamp,
     most: u32,
 ) -> Result<Vec<(StatusName, u64)>, Error> {
-    let operator_queries = &app.inner().operator_queries;
+    let operator_queries = &app.inner().store.operator_queries;
     Ok(operator_queries
         .count_sessions(since, app.now(), most)
         .await?)
@@ -44,12 +44,12 @@ pub async fn count_sessions(
 
 /// The depth of each queue.
 pub async fn depths(app: &App) -> Result<Vec<QueueDepth>, Error> {
-    Ok(app.inner().work.depths(app.now()).await?)
+    Ok(app.inner().store.work.depths(app.now()).await?)
 }
 
 /// Work that a person should look at, oldest first, at most `limit` items.
 pub async fn stuck(app: &App, limit: u32) -> Result<Vec<StuckItem>, Error> {
-    Ok(app.inner().work.stuck(app.now(), limit).await?)
+    Ok(app.inner().store.work.stuck(app.now(), limit).await?)
 }
 
 /// An item that a person can remove from the list of stuck work.
@@ -83,17 +83,22 @@ pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
     match item {
         Dismissible::Notification(id) => {
             audit.detail = id.to_string();
-            Ok(app.inner().inbox.dismiss(id, &audit).await?)
+            Ok(app.inner().store.inbox.dismiss(id, &audit).await?)
         }
         Dismissible::Operation(id) => {
             audit.action = AuditAction::ContradictionDismissed;
-            if let Some(operation) = app.inner().checkout.operation(id).await? {
+            if let Some(operation) = app.inner().store.checkout.operation(id).await? {
                 audit.id = app.new_id_in(operation.merchant.slot());
                 audit.merchant = Some(operation.merchant);
                 audit.session = Some(operation.session);
             }
             audit.operation = Some(id);
-            Ok(app.inner().work.dismiss_contradiction(id, &audit).await?)
+            Ok(app
+                .inner()
+                .store
+                .work
+                .dismiss_contradiction(id, &audit)
+                .await?)
         }
     }
 }
@@ -115,7 +120,7 @@ pub async fn dismiss_all(app: &App, stuck: &StuckNotificationFilter) -> Result<u
             operation: None,
             detail: describe(stuck),
         };
-        let inbox = &app.inner().inbox;
+        let inbox = &app.inner().store.inbox;
         let dismissed = inbox.dismiss_all(stuck, DISMISS_BATCH, &audit).await?;
         total = total.saturating_add(dismissed);
         if dismissed < u64::from(DISMISS_BATCH) {

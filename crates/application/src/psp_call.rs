@@ -1,9 +1,8 @@
 //! Calls to a PSP, made only for a committed intent.
 
 use oncharge_domain::{
-    card::Card,
     operation::Operation,
-    psp::{PspReport, PspResult},
+    psp::{PspDetails, PspReport, PspResult},
 };
 use oncharge_ports::psp::{PreparedRequest, PspError};
 use time::Duration;
@@ -11,18 +10,18 @@ use tracing::warn;
 
 use crate::{App, commit::RECOVERY_DELAY_SECONDS};
 
-/// The result of a PSP call, with the card if the PSP reports it.
+/// The result of a PSP call, with what else the PSP states.
 #[derive(Clone)]
 pub(crate) struct CallResult {
     pub(crate) psp_result: PspResult,
-    pub(crate) card: Option<Card>,
+    pub(crate) details: PspDetails,
 }
 
 impl From<PspReport> for CallResult {
     fn from(report: PspReport) -> Self {
         Self {
             psp_result: PspResult::Response(report.answer),
-            card: report.card,
+            details: report.details,
         }
     }
 }
@@ -31,7 +30,7 @@ impl From<PspResult> for CallResult {
     fn from(psp_result: PspResult) -> Self {
         Self {
             psp_result,
-            card: None,
+            details: PspDetails::default(),
         }
     }
 }
@@ -47,7 +46,7 @@ pub(crate) async fn send(
     let age = app.now().since(operation.last_sent_at);
     if age > Duration::seconds(RECOVERY_DELAY_SECONDS) {
         warn!(operation = %operation.id, seconds = age.whole_seconds(),
-            "too late to send: the operation is left to recovery");
+            "the send deadline has passed; recovery handles the operation");
         return PspResult::NotSent.into();
     }
     let Some(psp) = app.inner().psps.account(&operation.account) else {
@@ -57,7 +56,8 @@ pub(crate) async fn send(
     let result = match psp.send(request).await {
         Ok(report) => CallResult::from(report),
         Err(error) => {
-            warn!(operation = %operation.id, kind = operation.kind.name(), %error, "no answer from the PSP");
+            warn!(operation = %operation.id, kind = operation.kind.name(), %error,
+                "no conclusive response from the PSP");
             match error {
                 PspError::NotSent(_) => PspResult::NotSent.into(),
                 PspError::Unknown(_) => PspResult::Unknown.into(),

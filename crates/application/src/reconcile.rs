@@ -80,7 +80,7 @@ pub async fn run(
     range: Range,
     report: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<ReconcileSummary, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let mut after = match range.after {
         Some(id) => {
             let found = checkout.operation(id).await?;
@@ -151,9 +151,16 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         return Comparison::Unreachable;
     };
     let theirs = match psp.look_up(operation.id).await {
-        Ok(theirs) => theirs.map(|report| report.answer),
+        Ok(Some(report)) if !report.details.match_operation(&operation) => {
+            return Comparison::Different(Box::new(Difference {
+                ours: ours(&operation),
+                theirs: "mismatched",
+                operation,
+            }));
+        }
+        Ok(report) => report.map(|report| report.answer),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked");
+            warn!(operation = %operation.id, %error, "cannot look up the operation at the PSP");
             return Comparison::Unreachable;
         }
     };
@@ -162,7 +169,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         Ok(None) => Comparison::Equal,
         Ok(Some(difference)) => Comparison::Different(Box::new(difference)),
         Err(error) => {
-            warn!(operation = %id, %error, "the operation could not be read again");
+            warn!(operation = %id, %error, "cannot read the operation again");
             Comparison::Unreachable
         }
     }
@@ -177,7 +184,7 @@ async fn difference(
     if is_consistent(&operation, theirs) {
         return Ok(None);
     }
-    let now = app.inner().checkout.operation(operation.id).await?;
+    let now = app.inner().store.checkout.operation(operation.id).await?;
     let operation = now.unwrap_or(operation);
     if is_consistent(&operation, theirs) || is_known_reversal(app, &operation, theirs).await? {
         return Ok(None);
@@ -226,14 +233,19 @@ async fn is_known_reversal(
         // If nothing was held any more, the compensation counts as done.
         return Ok(*reason == RefusalReason::NothingHeld);
     }
-    let session = app.inner().checkout.session(operation.session).await?;
+    let session = app
+        .inner()
+        .store
+        .checkout
+        .session(operation.session)
+        .await?;
     let Some(status) = session.map(|session| session.status) else {
         return Ok(false);
     };
     let is_payment_lost = match &status {
         Status::Authorized(authorized) => authorized.lapsed.is_some(),
-        Status::Cancelled(cancelled) => cancelled.failure.is_some(),
-        Status::CaptureFailed(_) => true,
+        // Also if the merchant cancelled it and the PSP had already ended it.
+        Status::Cancelled(_) | Status::CaptureFailed(_) => true,
         _ => false,
     };
     Ok(match operation.kind {

@@ -1,15 +1,8 @@
 //! Screening of shoppers against the shared blocklist.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
 use oncharge_domain::{
     blocklist::{Identifier, PepperedHash},
-    id::MerchantId,
     text::Contact,
-    time::Timestamp,
 };
 
 use crate::{App, Error};
@@ -29,11 +22,12 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
     if hashes.is_empty() {
         return Ok(false);
     }
-    if !inner.membership.is_current(app) {
-        let cause = "the peppers of this node were not confirmed in time";
+    if !inner.membership.is_current(app.now()) {
+        let cause = "the database did not confirm this node's peppers in time";
         return Err(Error::Busy(Some(cause.into())));
     }
     let live_bans = inner
+        .store
         .blocklist
         .live_bans(&hashes.concat(), app.now())
         .await?;
@@ -45,34 +39,9 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
         if let Some(newest) = newest.filter(|newest| **newest != ban.hash) {
             let first = inner.peppers.fingerprints().first();
             if let Some(pepper) = first {
-                inner.blocklist.rehash(ban.id, newest, pepper).await?;
+                inner.store.blocklist.rehash(ban.id, newest, pepper).await?;
             }
         }
     }
     Ok(!live_bans.is_empty())
-}
-
-/// Limits `global_ban` responses per merchant and hour, so that the API cannot be used to probe the
-/// blocklist.
-#[derive(Default)]
-pub(crate) struct BanDisclosureQuota(Mutex<HashMap<MerchantId, (i64, u32)>>);
-
-impl BanDisclosureQuota {
-    /// Whether one more may be given in this hour.
-    pub(crate) fn may_disclose(
-        &self,
-        merchant: MerchantId,
-        limit: Option<u32>,
-        now: Timestamp,
-    ) -> bool {
-        let Some(limit) = limit else { return true };
-        let hour = now.unix_seconds().div_euclid(3600);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counted_hour, count) = counts.entry(merchant).or_insert((hour, 0));
-        if *counted_hour != hour {
-            (*counted_hour, *count) = (hour, 0);
-        }
-        *count = count.saturating_add(1);
-        *count <= limit
-    }
 }

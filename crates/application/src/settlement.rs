@@ -95,7 +95,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             Some(preloaded) => preloaded,
             None => load_in(app, session, operation).await?,
         };
-        if !is_confirmed && contradicts(&loaded.operation, &result.psp_result) {
+        if !is_confirmed && contradicts(&loaded.operation, &result) {
             drop(guard);
             match confirm(app, &loaded.operation, &result).await {
                 Some(current) => result = current,
@@ -146,10 +146,14 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
 
 /// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. Not
 /// an authorization: the amount that it holds is compensated.
-fn contradicts(operation: &Operation, result: &PspResult) -> bool {
+fn contradicts(operation: &Operation, result: &CallResult) -> bool {
     operation.status == OperationStatus::Failed
         && !matches!(operation.kind, OperationKind::Authorize { .. })
-        && matches!(result, PspResult::Response(PspResponse::Done { .. }))
+        && matches!(
+            result.psp_result,
+            PspResult::Response(PspResponse::Done { .. })
+        )
+        && result.details.match_operation(operation)
 }
 
 /// The operation's current state at the PSP, in place of a result that contradicts the stored one:
@@ -159,12 +163,13 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
         Ok(None) => Some(result.clone()),
+        Ok(Some(found)) if !found.details.match_operation(operation) => None,
         Ok(Some(found)) => match found.answer {
             PspResponse::Done { .. } | PspResponse::Refused(_) => Some(found.into()),
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
         },
         Err(error) => {
-            warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
+            warn!(operation = %operation.id, %error, "cannot confirm a contradiction with the PSP");
             None
         }
     }
@@ -208,7 +213,7 @@ pub(crate) async fn load(app: &App, id: OperationId) -> Result<LoadedOperation, 
 
 /// The session of an operation, which never changes.
 async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
-    let found = app.inner().checkout.operation(id).await?;
+    let found = app.inner().store.checkout.operation(id).await?;
     Ok(found.ok_or(Error::NotFound)?.session)
 }
 
@@ -218,7 +223,7 @@ async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
 /// is nothing to commit. In the other order, an outdated operation could be combined with a current
 /// session, and no version would reveal it.
 async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<LoadedOperation, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
     let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
     let refund = match operation.kind {
@@ -235,7 +240,7 @@ async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<Loade
 /// Whether the session still has the version that was read, so that everything read since then
 /// belongs to it.
 async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
-    let found = app.inner().checkout.session(read.id).await?;
+    let found = app.inner().store.checkout.session(read.id).await?;
     Ok(found.ok_or(Error::NotFound)?.version == read.version)
 }
 
@@ -247,7 +252,7 @@ async fn psp_update(
     waiting: bool,
     now: Timestamp,
 ) -> Result<PspUpdate, Error> {
-    let checkout = &app.inner().checkout;
+    let checkout = &app.inner().store.checkout;
     let operation = loaded.operation.clone();
     let mut update = PspUpdate::new(
         operation,
@@ -256,7 +261,7 @@ async fn psp_update(
             .id_in(loaded.session.merchant.slot(), now),
     );
     update.result.clone_from(&result.psp_result);
-    update.card.clone_from(&result.card);
+    update.details.clone_from(&result.details);
     update.waiting = waiting;
     update.refund.clone_from(&loaded.refund);
     if let (
@@ -306,7 +311,10 @@ async fn unit(
     for change in &mut unit.changed_operations {
         let wait = match change.operation.sending {
             SendState::Accepted => ACCEPTED_POLL_SECONDS,
-            SendState::Intended | SendState::NotSent | SendState::Unknown => 1,
+            SendState::Intended
+            | SendState::NotSent
+            | SendState::Unknown
+            | SendState::Mismatched => 1,
         };
         change.next_try_at = Some(now.plus_seconds(wait));
     }
@@ -315,6 +323,7 @@ async fn unit(
         Some(waiting) => waiting.scope.clone(),
         None if is_requested_by_merchant(&after.operation) => {
             app.inner()
+                .store
                 .checkout
                 .reserved_key(after.operation.id)
                 .await?
@@ -429,7 +438,7 @@ async fn record(
     waiting: Option<&WaitingRequest>,
 ) -> Result<Option<IdempotencyRecord>, Error> {
     match waiting.and_then(|waiting| waiting.scope.as_ref()) {
-        Some(scope) => Ok(app.inner().checkout.key(scope).await?),
+        Some(scope) => Ok(app.inner().store.checkout.key(scope).await?),
         None => Ok(None),
     }
 }

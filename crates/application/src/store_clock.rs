@@ -4,53 +4,22 @@
 //! work, and one that is behind would start it early. The difference is measured periodically; a
 //! node that is far off is most likely broken and must not work.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+mod clock;
 
-use oncharge_domain::time::Timestamp;
-use oncharge_ports::Clock;
+use std::sync::atomic::Ordering;
+
 use time::Duration;
 use tracing::{debug, warn};
 
+pub(crate) use self::clock::StoreClock;
 use crate::{App, Error};
 
 /// The difference above which each measurement logs a warning.
 const WARN_THRESHOLD: Duration = Duration::seconds(2);
-/// The difference above which this node is not ready and its workers pause.
-const MAX_SKEW: Duration = Duration::seconds(10);
 /// How often the difference is measured.
 const MEASUREMENT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
 /// Number of samples per measurement; the one with the shortest round trip is the most exact.
 const SAMPLES: usize = 3;
-
-/// This node's clock and its measured difference from the store's.
-pub(crate) struct StoreClock {
-    node: Arc<dyn Clock>,
-    /// Microseconds by which the node's clock is ahead.
-    ahead: AtomicI64,
-}
-
-impl StoreClock {
-    /// Uncorrected until the first measurement.
-    pub(crate) fn new(node: Arc<dyn Clock>) -> Self {
-        let ahead = AtomicI64::new(0);
-        Self { node, ahead }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.node.now().plus(-self.ahead())
-    }
-
-    pub(crate) fn ahead(&self) -> Duration {
-        Duration::microseconds(self.ahead.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn exceeds_max_skew(&self) -> bool {
-        self.ahead().abs() > MAX_SKEW
-    }
-}
 
 /// Measures the difference and corrects the time of this process by it.
 pub async fn measure(app: &App) -> Result<(), Error> {
@@ -58,7 +27,7 @@ pub async fn measure(app: &App) -> Result<(), Error> {
     let mut best: Option<(Duration, Duration)> = None;
     for _ in 0..SAMPLES {
         let sent = clock.node.now();
-        let store = app.inner().work.now().await?;
+        let store = app.inner().store.work.now().await?;
         let round_trip = clock.node.now().since(sent);
         // Too slow to be exact, or this node's clock was set in the meantime.
         if round_trip > WARN_THRESHOLD || round_trip.is_negative() {
@@ -80,7 +49,8 @@ pub async fn measure(app: &App) -> Result<(), Error> {
         if clock.exceeds_max_skew() {
             warn!(
                 ahead_seconds = seconds,
-                "this node's clock differs too much from the database's; its workers pause"
+                "this node's clock differs from the database's by more than the limit; its workers \
+                 are paused"
             );
         } else {
             warn!(
@@ -97,7 +67,7 @@ pub async fn keep_measuring(app: &App) {
     loop {
         tokio::time::sleep(MEASUREMENT_INTERVAL).await;
         if let Err(error) = measure(app).await {
-            debug!(%error, "the database's clock cannot be read");
+            debug!(%error, "cannot read the database's clock");
         }
     }
 }

@@ -5,4 +5,5 @@ pub mod endpoint;
 pub mod events;
 pub mod redeliver;
 pub mod rotate_secret;
+pub(crate) mod running_tests;
 pub mod test;

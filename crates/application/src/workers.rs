@@ -11,3 +11,12 @@ pub mod recovery;
 pub mod runner;
 pub mod webhook_delivery;
 mod worker_pool;
+
+use std::time::Duration;
+
+/// The maximum number of items per claim.
+const BATCH: u32 = 32;
+/// How long a worker sleeps unless it is woken.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long a worker sleeps after a store failure.
+const FAILURE_PAUSE: Duration = Duration::from_secs(2);

@@ -1,4 +1,4 @@
--- What a create without an Idempotency-Key asks of the database, with an e-mail address.
+-- The statements of a create without an Idempotency-Key, with an e-mail address.
 \set n :n + 1
 \set id :client_id * 1000000000000 + :n
 SELECT bans.id, bans.kind, bans.pepper_id, bans.hash, bans.source, bans.reason, bans.created_at, bans.expires_at, bans.revoked_at FROM bans WHERE ((bans.hash = ANY(:hashes::bytea[])) AND (bans.revoked_at IS NULL)) AND (bans.expires_at > now());

@@ -1,4 +1,4 @@
--- What a create with an Idempotency-Key asks of the database, with an e-mail address.
+-- The statements of a create with an Idempotency-Key, with an e-mail address.
 \set n :n + 1
 \set id :client_id * 1000000000000 + :n
 SELECT fingerprint, answered_at, status, content_type, body, body_key_id FROM idempotency_keys WHERE (merchant_id = :merchant::uuid) AND (key = :id::bigint::text);

@@ -18,7 +18,7 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     FROM (SELECT md5(kind || of_row) AS hash) AS hashed
 $$;
 
--- One row for each payment, so that all its ids are made once.
+-- One row per payment, so that all its ids are generated once.
 CREATE TEMP TABLE payments AS
 SELECT n, at, pg_temp.id(at, n, :'run' || 's') AS session, pg_temp.id(at, n, :'run' || 'a') AS attempt,
     pg_temp.id(at, n, :'run' || 'c') AS capture,

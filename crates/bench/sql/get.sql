@@ -1,3 +1,3 @@
--- What a get asks of the database.
+-- The statements of a get.
 \set id random(:first_seeded, :last_seeded)
 SELECT sessions.id, sessions.merchant_id, sessions.connector, sessions.account, sessions.amount, sessions.currency, sessions.reference, sessions.order_id, sessions.return_url, sessions.metadata, sessions.automatic_capture, sessions.created_at, sessions.expires_at, sessions.version, sessions.updated_at, sessions.attempts, sessions.challenges, sessions.next_sequence, sessions.status, sessions.attempt_id, sessions.psp_reference, sessions.amount_authorized, sessions.amount_captured, sessions.refunds_requested, sessions.refunds_succeeded, sessions.failure, sessions.retry, sessions.progress, sessions.due_at, contacts.session_id, contacts.email, contacts.email_key_id, contacts.phone, contacts.phone_key_id FROM (sessions LEFT OUTER JOIN contacts ON (contacts.session_id = sessions.id)) WHERE (sessions.id = lpad(to_hex(:id::bigint), 32, '0')::uuid);

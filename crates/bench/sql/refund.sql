@@ -1,5 +1,5 @@
--- What a refund with an Idempotency-Key asks of the database: the intent, then (after the processor's
--- answer, which is not here) the outcome. Each client has a captured session of its own.
+-- The statements of a refund with an Idempotency-Key: the intent, then (after the PSP's response, which is
+-- not included) the outcome. Each client has its own captured session.
 \set n :n + 1
 \set id :client_id * 1000000000000 + :n
 \set other :id + 500000000000

@@ -37,15 +37,15 @@ const CONNECTIONS: [usize; 2] = [8, 32];
 /// Duration of the load before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
 
-/// What to measure with.
+/// The input of the measurement.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     databases: DatabaseArgs,
-    /// How many seconds each measurement lasts.
+    /// Duration of each measurement, in seconds.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// How often each is measured, in turns; the middle one by its p99 counts.
+    /// Number of repetitions, in turns; the one with the median p99 counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 }
@@ -65,7 +65,7 @@ impl Server {
     fn name(self) -> &'static str {
         match self {
             Self::ReferenceRow => "one row",
-            Self::All => "notification, workers beside it",
+            Self::All => "notification, with workers",
             Self::Api => "notification, API alone",
         }
     }
@@ -205,7 +205,12 @@ impl Setup {
 
     async fn wait_for_empty_inbox(&self) -> anyhow::Result<()> {
         loop {
-            let depths = self.bench_app.work.depths(self.bench_app.app.now()).await?;
+            let depths = self
+                .bench_app
+                .store
+                .work
+                .depths(self.bench_app.app.now())
+                .await?;
             let is_waiting = depths
                 .iter()
                 .any(|depth| depth.queue == QueueName::Inbox && depth.depth > 0);

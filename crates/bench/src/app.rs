@@ -9,10 +9,7 @@ use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{keyring::Keyring, time::Timestamp};
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
-    MerchantRepository, OperatorQueries, WebhookRepository, WebhookSender, WorkQueue,
-};
+use oncharge_ports::{Clock, Entropy, Store, WebhookSender};
 use ring::rand::{SecureRandom as _, SystemRandom};
 use time::OffsetDateTime;
 
@@ -26,13 +23,10 @@ pub(crate) const NOTIFICATION_KEY: &str = "key-of-the-bench";
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// The use cases, and the ports with which the benchmark creates its data.
+/// The use cases, and the store in which the benchmark creates its data.
 pub(crate) struct BenchApp {
     pub(crate) app: App,
-    pub(crate) checkout: Arc<dyn CheckoutRepository>,
-    pub(crate) merchants: Arc<dyn MerchantRepository>,
-    pub(crate) webhooks: Arc<dyn WebhookRepository>,
-    pub(crate) work: Arc<dyn WorkQueue>,
+    pub(crate) store: Store,
     /// Number of round trips to PostgreSQL.
     pub(crate) round_trips: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
 }
@@ -48,7 +42,7 @@ impl BenchApp {
             Database::Sqlite(file) => {
                 let store =
                     SqliteStore::open(file, keys(MASTER)?, entropy.clone(), Arc::new(SystemClock))?;
-                Self::from_store(Arc::new(store), sender, entropy)
+                Self::from_store(Store::new(Arc::new(store)), sender, entropy)
             }
             Database::Postgres(url) => {
                 let store = PostgresStore::connect(url, keys(MASTER)?, entropy.clone(), POOL);
@@ -56,39 +50,19 @@ impl BenchApp {
                 let statistics_source = store.clone();
                 Ok(Self {
                     round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
-                    ..Self::from_store(Arc::new(store), sender, entropy)?
+                    ..Self::from_store(Store::new(Arc::new(store)), sender, entropy)?
                 })
             }
         }
     }
 
-    fn from_store<S>(
-        store: Arc<S>,
+    fn from_store(
+        store: Store,
         sender: Arc<dyn WebhookSender>,
         entropy: Arc<dyn Entropy>,
-    ) -> anyhow::Result<Self>
-    where
-        S: CheckoutRepository
-            + MerchantRepository
-            + BlocklistRepository
-            + WorkQueue
-            + OperatorQueries
-            + Inbox
-            + WebhookRepository
-            + KeyRegistry
-            + Maintenance
-            + 'static,
-    {
+    ) -> anyhow::Result<Self> {
         let app = App::new(Dependencies {
-            checkout: store.clone(),
-            merchants: store.clone(),
-            blocklist: store.clone(),
-            inbox: store.clone(),
-            webhooks: store.clone(),
-            work: store.clone(),
-            operator_queries: store.clone(),
-            key_registry: store.clone(),
-            maintenance: store.clone(),
+            store: store.clone(),
             psps: Arc::new(Registry::new([account()])?),
             sender,
             presenter: Arc::new(JsonPresenter),
@@ -103,10 +77,7 @@ impl BenchApp {
         });
         Ok(Self {
             app,
-            checkout: store.clone(),
-            merchants: store.clone(),
-            webhooks: store.clone(),
-            work: store,
+            store,
             round_trips: None,
         })
     }

@@ -9,16 +9,16 @@ use anyhow::Context;
 use clap::Args;
 use tokio_postgres::NoTls;
 
-/// The databases to measure on.
+/// The databases of the measurements.
 #[derive(Args)]
 pub(crate) struct DatabaseArgs {
-    /// A database on PostgreSQL, beside which new ones are made.
+    /// A database on PostgreSQL; new ones are created on the same server.
     #[arg(long)]
     postgres_url: String,
-    /// PostgreSQL's first process, to know its processor time.
+    /// The process id of PostgreSQL's first process, to measure its CPU time.
     #[arg(long)]
     pub(crate) postgres_pid: Option<u32>,
-    /// Where the embedded databases are.
+    /// The directory of the embedded databases.
     #[arg(long)]
     directory: PathBuf,
 }

@@ -22,15 +22,15 @@ use crate::{
 /// The wait after the last event's arrival until the final writes are completed.
 const WRITE_DELAY: Duration = Duration::from_millis(300);
 
-/// What to measure with.
+/// The input of the measurement.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     databases: DatabaseArgs,
-    /// How many events there are in all.
+    /// Total number of events.
     #[arg(long, default_value_t = 4000)]
     events: usize,
-    /// How many merchants they are shared among, in one measurement after the other.
+    /// The numbers of merchants, one per measurement; the events are divided among them.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 20, 1000])]
     merchants: Vec<usize>,
 }

@@ -57,7 +57,7 @@ pub(crate) async fn fetch(address: SocketAddr, request: OutgoingRequest) -> anyh
     let target = request.uri().clone();
     let response = with_connection(address, async |mut sender| send(&mut sender, request).await);
     let (status, body) = response.await?;
-    ensure!(status.is_success(), "{target} was answered {status}");
+    ensure!(status.is_success(), "{target} returned {status}");
     Ok(String::from_utf8(body.to_vec())?)
 }
 
@@ -71,7 +71,7 @@ pub(crate) async fn expect_json(
     let (status, body) = send(sender, request).await?;
     if status != expected {
         bail!(
-            "{target} was answered {status}: {}",
+            "{target} returned {status}: {}",
             String::from_utf8_lossy(&body)
         );
     }

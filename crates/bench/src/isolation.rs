@@ -15,21 +15,21 @@ use crate::{
     sample, shops, table,
 };
 
-/// What to measure with.
+/// The input of the measurement.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     databases: DatabaseArgs,
-    /// How many merchants answer at once.
+    /// Number of merchants that respond at once.
     #[arg(long, default_value_t = 900)]
     quick: usize,
-    /// How many merchants accept a delivery and never answer.
+    /// Number of merchants that accept a delivery and never respond.
     #[arg(long, default_value_t = 100)]
     hanging: usize,
-    /// How many events each merchant gets, in one measurement after the other.
+    /// The numbers of events per merchant, one per measurement.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 5])]
     events: Vec<usize>,
-    /// How often each pair is measured; the middle one counts.
+    /// Number of repetitions of each pair; the median counts.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     times: u32,
 }
@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
                 let alone = seconds(&args, kind, events, 0).await?;
                 let with_hanging = seconds(&args, kind, events, args.hanging).await?;
                 print_note(format_args!(
-                    "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s beside",
+                    "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s with hanging",
                     kind.name()
                 ));
                 pairs.push((alone, with_hanging));
@@ -58,7 +58,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "hanging",
         "events each",
         "seconds alone",
-        "seconds beside them",
+        "seconds with hanging",
         "ratio",
         "lowest",
         "highest",

@@ -40,13 +40,13 @@ struct Cli {
 enum Command {
     /// Measures everything and prints the tables.
     Run(run::Arguments),
-    /// Measures what merchants whose endpoints hang cost all others.
+    /// Measures the effect of merchants with hanging endpoints on all others.
     Isolation(isolation::Arguments),
-    /// Measures how many webhooks go out in a second.
+    /// Measures how many webhooks are delivered per second.
     Deliveries(deliveries::Arguments),
-    /// Measures how long a PSP waits for the answer to a notification.
+    /// Measures the latency of the response to a PSP's notification.
     Acknowledge(acknowledge::Arguments),
-    /// Serves a constant answer, as a limit to measure; prints its port.
+    /// Serves a constant response, as a limit to measure; prints its port.
     #[command(hide = true)]
     Baseline,
 }

@@ -103,7 +103,7 @@ async fn pay(service: &Service, psp: &mut Sender, api: &mut Sender) -> anyhow::R
     let paid = http::expect_json(api, request, StatusCode::OK).await?;
     ensure!(
         text(&paid, "status")? == "captured",
-        "a payment was answered {paid}"
+        "a payment returned {paid}"
     );
     Ok(created)
 }

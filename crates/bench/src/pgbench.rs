@@ -179,7 +179,7 @@ fn output(mut command: Command) -> anyhow::Result<String> {
 fn per_second(stdout: &str) -> anyhow::Result<f64> {
     let line = stdout.lines().find_map(|line| line.strip_prefix("tps = "));
     let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    number.with_context(|| format!("pgbench named no tps:\n{stdout}"))
+    number.with_context(|| format!("pgbench printed no tps:\n{stdout}"))
 }
 
 /// The duration of each transaction in microseconds, from the log files of pgbench's threads.

@@ -28,7 +28,7 @@ const EVENT_ID: &str = "webhook-id";
 /// Time limit for all events to arrive.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Counts the distinct events that were answered.
+/// Counts the distinct events that got a response.
 #[derive(Default)]
 pub(crate) struct Arrivals {
     event_ids: Mutex<HashSet<String>>,

@@ -33,7 +33,7 @@ use crate::{
 /// The header with the hex HMAC-SHA256 of the body.
 pub(crate) const SIGNATURE: &str = "x-psp-signature";
 
-/// How long to wait for SQLite's lock.
+/// Time limit for acquiring SQLite's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The running server.

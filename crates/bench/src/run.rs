@@ -29,25 +29,25 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const SESSIONS_TO_GET: usize = 2000;
 const SESSIONS_TO_REFUND: usize = 1024;
 
-/// What to measure with.
+/// The input of the measurements.
 #[derive(Args)]
 pub(crate) struct Arguments {
     /// The service's binary.
     #[arg(long)]
     oncharge: PathBuf,
-    /// The pgbench to use.
+    /// The pgbench binary.
     #[arg(long)]
     pgbench: PathBuf,
     /// An empty database on PostgreSQL.
     #[arg(long)]
     postgres_url: String,
-    /// PostgreSQL's first process, to know its processor time.
+    /// The process id of PostgreSQL's first process, to measure its CPU time.
     #[arg(long)]
     postgres_pid: Option<u32>,
-    /// How many seconds each measurement lasts.
+    /// Duration of each measurement, in seconds.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
-    /// Where the services keep their data; the disk of this place is measured.
+    /// The directory of the services' data; its disk is measured.
     #[arg(long)]
     directory: PathBuf,
 }
@@ -180,11 +180,11 @@ async fn baseline(limits: &mut Limits, duration: Duration) -> anyhow::Result<()>
         operators: None,
     };
     for connections in CONNECTIONS {
-        print_note(format_args!("constant answer, {connections} connections"));
+        print_note(format_args!("constant response, {connections} connections"));
         let result = run_load(&load, connections, &gauges, duration).await?;
         let rate = result.sample.per_second();
         limits.baseline.push(rate);
-        let name = "actix-web: a constant answer";
+        let name = "actix-web: a constant response";
         limits.add(
             name,
             connections,
@@ -335,7 +335,7 @@ async fn run_load(
     })
 }
 
-/// Errors if any request was answered wrongly.
+/// Errors if any response was wrong.
 fn check_errors(rows: &[Row]) -> anyhow::Result<()> {
     let (mut count, mut errors) = (0, 0);
     for row in rows {
@@ -352,10 +352,7 @@ fn check_errors(rows: &[Row]) -> anyhow::Result<()> {
         "{errors} errors in {} requests",
         count + errors
     ))?;
-    ensure!(
-        errors == 0,
-        "{errors} requests were not answered as they should be"
-    );
+    ensure!(errors == 0, "{errors} responses were wrong");
     Ok(())
 }
 

@@ -4,9 +4,10 @@ use anyhow::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
+    branding::Branding,
     currency::Currency,
     id::MerchantId,
-    merchant::{ApiKey, ApiKeyHash, Merchant, branding::Branding},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     money::Money,
     psp::PspAccount,
     session::{Event, EventKind, NewSession, Session},
@@ -58,6 +59,7 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
     let made = audit(bench_app, AuditAction::MerchantCreated);
     let hash = ApiKeyHash::of(&text);
     bench_app
+        .store
         .merchants
         .create(&merchant, &key, &hash, &made)
         .await?;
@@ -70,7 +72,11 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
         now,
     );
     let set = audit(bench_app, AuditAction::EndpointSet);
-    bench_app.webhooks.set_endpoint(&endpoint, &set).await?;
+    bench_app
+        .store
+        .webhooks
+        .set_endpoint(&endpoint, &set)
+        .await?;
     Ok(merchant.id)
 }
 
@@ -123,7 +129,7 @@ async fn event(bench_app: &BenchApp, merchant: MerchantId) -> anyhow::Result<()>
         id: app.new_id(),
         event,
     }];
-    Ok(bench_app.checkout.commit(unit).await?)
+    Ok(bench_app.store.checkout.commit(unit).await?)
 }
 
 fn account() -> anyhow::Result<PspAccount> {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::session::{Failure, SessionStatus};
+use crate::status::{Failure, SessionStatus};
 
 /// One attempt of the shopper to pay.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -1,15 +1,17 @@
 //! One API call: the same body and idempotency key for each attempt, signed anew each time.
 
-use oncharge_domain::signing::SignedRequest;
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
 use crate::{
-    Client, IdempotencyKey,
+    IdempotencyKey,
     error::{Error, FieldProblem},
     http::{self, HttpResponse},
-    observe::{Exchange, ExchangeResponse},
+    observe::{Exchange, ExchangeResponse, Observer},
+    retries::RetryPolicy,
+    secret::ApiKey,
 };
 
 /// The content of a call.
@@ -31,51 +33,88 @@ struct ErrorBody {
     request_id: Option<String>,
 }
 
-/// Sends a call until it gets a final response or the attempts are exhausted.
-pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> Result<T, Error> {
-    let mut attempt = 0;
-    loop {
-        attempt += 1;
-        let (error, retry_after) = match send_once(client, call).await {
-            Ok(response) if (200..300).contains(&response.status) => return parse_body(&response),
-            Ok(response) => (parse_error(&response), response.retry_after()),
-            Err(error) => (Error::Transport(error), None),
-        };
-        let delay = client.retries.delay(attempt, retry_after);
-        match delay {
-            Some(delay) if is_retryable(&error) => tokio::time::sleep(delay).await,
-            _ => return Err(error),
-        }
-    }
+/// Signs and sends calls.
+#[derive(Clone)]
+pub(crate) struct Transport {
+    pub(crate) http: reqwest::Client,
+    pub(crate) api_key: ApiKey,
+    pub(crate) signing_key: SigningKey,
+    pub(crate) retries: RetryPolicy,
+    pub(crate) observer: Option<Observer>,
 }
 
-/// One attempt, reported to the observer.
-async fn send_once(client: &Client, call: &Call) -> Result<HttpResponse, http::BoxError> {
-    let target = call.target();
-    let headers = headers(client, call, &target);
-    let mut request = client.http.request(call.method.clone(), call.url.clone());
-    for (name, value) in &headers {
-        request = request.header(*name, value);
+impl Transport {
+    /// Sends a call until it gets a final response or the attempts are exhausted.
+    pub(crate) async fn send<T: DeserializeOwned>(&self, call: &Call) -> Result<T, Error> {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let (error, retry_after) = match self.send_once(call).await {
+                Ok(response) if (200..300).contains(&response.status) => {
+                    return parse_body(&response);
+                }
+                Ok(response) => (parse_error(&response), response.retry_after()),
+                Err(error) => (Error::Transport(error), None),
+            };
+            let delay = self.retries.delay(attempt, retry_after);
+            match delay {
+                Some(delay) if is_retryable(&error) => tokio::time::sleep(delay).await,
+                _ => return Err(error),
+            }
+        }
     }
-    if !call.body.is_empty() {
-        request = request.body(call.body.clone());
+
+    /// One attempt, reported to the observer.
+    async fn send_once(&self, call: &Call) -> Result<HttpResponse, http::BoxError> {
+        let target = call.target();
+        let headers = self.headers(call, &target);
+        let mut request = self.http.request(call.method.clone(), call.url.clone());
+        for (name, value) in &headers {
+            request = request.header(*name, value);
+        }
+        if !call.body.is_empty() {
+            request = request.body(call.body.clone());
+        }
+        let response = http::send_request(request).await;
+        if let Some(observer) = &self.observer {
+            let response = response.as_ref().ok();
+            (observer.0)(&Exchange {
+                method: call.method.as_str(),
+                target: &target,
+                headers: &headers,
+                body: &call.body,
+                response: response.map(|response| ExchangeResponse {
+                    status: response.status,
+                    body: &response.body,
+                    headers: &response.headers,
+                }),
+            });
+        }
+        response
     }
-    let response = http::send_request(request).await;
-    if let Some(observer) = &client.observer {
-        let response = response.as_ref().ok();
-        (observer.0)(&Exchange {
+
+    /// The headers of an attempt: signed anew, because a signature is valid for minutes only.
+    fn headers(&self, call: &Call, target: &str) -> Vec<(&'static str, String)> {
+        let timestamp = http::unix_now().to_string();
+        let signature = self.signing_key.sign(&SignedRequest {
+            timestamp: &timestamp,
             method: call.method.as_str(),
-            target: &target,
-            headers: &headers,
-            body: &call.body,
-            response: response.map(|response| ExchangeResponse {
-                status: response.status,
-                body: &response.body,
-                headers: &response.headers,
-            }),
+            target,
+            body: call.body.as_bytes(),
         });
+        let mut headers = vec![
+            ("X-Oncharge-Key", self.api_key.expose().to_owned()),
+            ("X-Oncharge-Timestamp", timestamp),
+            ("X-Oncharge-Signature", signature),
+        ];
+        if let Some(key) = &call.key {
+            headers.push(("Idempotency-Key", key.as_str().to_owned()));
+        }
+        if !call.body.is_empty() {
+            headers.push(("Content-Type", "application/json".to_owned()));
+        }
+        headers
     }
-    response
 }
 
 impl Call {
@@ -84,29 +123,6 @@ impl Call {
         let query = self.url.query().map(|query| format!("?{query}"));
         format!("{}{}", self.url.path(), query.unwrap_or_default())
     }
-}
-
-/// The headers of an attempt: signed anew, because a signature is valid for minutes only.
-fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, String)> {
-    let timestamp = http::unix_now().to_string();
-    let signature = client.signing_key.sign(&SignedRequest {
-        timestamp: &timestamp,
-        method: call.method.as_str(),
-        target,
-        body: call.body.as_bytes(),
-    });
-    let mut headers = vec![
-        ("X-Oncharge-Key", client.api_key.expose().to_owned()),
-        ("X-Oncharge-Timestamp", timestamp),
-        ("X-Oncharge-Signature", signature),
-    ];
-    if let Some(key) = &call.key {
-        headers.push(("Idempotency-Key", key.as_str().to_owned()));
-    }
-    if !call.body.is_empty() {
-        headers.push(("Content-Type", "application/json".to_owned()));
-    }
-    headers
 }
 
 fn parse_body<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Error> {

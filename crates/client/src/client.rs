@@ -11,7 +11,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 
 use crate::{
-    call::{self, Call},
+    call::{Call, Transport},
     error::{ConfigError, Error},
     http,
     key::IdempotencyKey,
@@ -28,11 +28,7 @@ use crate::{
 /// Requires a tokio runtime. Of the API secret it keeps only the derived signing key.
 #[derive(Clone)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
-    pub(crate) api_key: ApiKey,
-    pub(crate) signing_key: SigningKey,
-    pub(crate) retries: RetryPolicy,
-    pub(crate) observer: Option<Observer>,
+    transport: Transport,
     /// Without a trailing slash.
     base_url: String,
 }
@@ -56,28 +52,34 @@ impl Client {
             return Err(ConfigError::ApiSecret);
         }
         Ok(Self {
-            http: http::client().map_err(ConfigError::Http)?,
-            api_key: ApiKey::new(api_key),
-            signing_key: SigningKey::of_secret(api_secret),
-            retries: RetryPolicy::default(),
-            observer: None,
+            transport: Transport {
+                http: http::client().map_err(ConfigError::Http)?,
+                api_key: ApiKey::new(api_key),
+                signing_key: SigningKey::of_secret(api_secret),
+                retries: RetryPolicy::default(),
+                observer: None,
+            },
             base_url: url.as_str().trim_end_matches('/').to_owned(),
         })
     }
 
     /// Returns the same client with another retry policy.
     #[must_use]
-    pub fn with_retries(self, retries: RetryPolicy) -> Self {
-        Self { retries, ..self }
+    pub fn with_retries(mut self, retries: RetryPolicy) -> Self {
+        self.transport.retries = retries;
+        self
     }
 
     /// Returns the same client with an `observer` that receives every completed attempt of its
     /// calls, for logging or display. Clones can have observers of their own, so that an observer
     /// can be tied to one purpose. It runs within the call and must not block.
     #[must_use]
-    pub fn with_observer(self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
-        let observer = Some(Observer(Arc::new(observer)));
-        Self { observer, ..self }
+    pub fn with_observer(
+        mut self,
+        observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static,
+    ) -> Self {
+        self.transport.observer = Some(Observer(Arc::new(observer)));
+        self
     }
 
     /// Creates a checkout session.
@@ -182,7 +184,7 @@ impl Client {
         let key = key.ok_or(Error::NoRandomness)?;
         let body = match body {
             Some(body) => serde_json::to_string(body)
-                .map_err(|_| Error::InvalidArgument("the request has no JSON form"))?,
+                .map_err(|_| Error::InvalidArgument("the request cannot be serialized as JSON"))?,
             None => String::new(),
         };
         self.call(Method::POST, path, "", body, Some(key)).await
@@ -202,14 +204,14 @@ impl Client {
             body,
             key,
         };
-        call::send(self, &call).await
+        self.transport.send(&call).await
     }
 
     /// The signed target is taken from this URL, so signature and request cannot differ.
     fn url(&self, path: &str, query: &str) -> Result<Url, Error> {
         let separator = if query.is_empty() { "" } else { "?" };
         Url::parse(&format!("{}{path}{separator}{query}", self.base_url))
-            .map_err(|_| Error::InvalidArgument("the call has no valid URL"))
+            .map_err(|_| Error::InvalidArgument("the request URL is invalid"))
     }
 }
 
@@ -230,7 +232,7 @@ fn check_id(id: &str) -> Result<&str, Error> {
         Ok(id)
     } else {
         Err(Error::InvalidArgument(
-            "an id consists of letters, digits, - and _",
+            "an id must consist of letters, digits, - and _",
         ))
     }
 }
@@ -239,7 +241,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base", &self.base_url)
-            .field("retries", &self.retries)
+            .field("retries", &self.transport.retries)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use serde::Deserialize;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The service refused the call or failed to execute it.
-    #[error("the service answered {status} {code}: {message}")]
+    #[error("the service responded with {status} {code}: {message}")]
     Api {
         /// The HTTP status.
         status: u16,
@@ -21,10 +21,10 @@ pub enum Error {
     },
     /// There was no response. Whether the call was executed is unknown: repeat it under the same
     /// idempotency key, or retrieve the session.
-    #[error("the service gave no answer")]
+    #[error("no response from the service")]
     Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The response is not in the API's format, so it may not come from the service.
-    #[error("the answer with status {status} is not of the API's form")]
+    #[error("the response with status {status} is not in the API's format")]
     UnexpectedResponse {
         /// The HTTP status.
         status: u16,
@@ -35,7 +35,7 @@ pub enum Error {
     #[error("{0}")]
     InvalidArgument(&'static str),
     /// The operating system provided no randomness for an idempotency key; nothing was sent.
-    #[error("no random idempotency key could be made")]
+    #[error("cannot generate an idempotency key: the operating system provides no randomness")]
     NoRandomness,
 }
 
@@ -67,12 +67,12 @@ pub enum ConfigError {
     #[error("the base URL must be an http or https URL without user info, query and fragment")]
     BaseUrl,
     /// The API key is empty or not visible ASCII.
-    #[error("the API key must be visible ASCII characters")]
+    #[error("the API key must consist of visible ASCII characters")]
     ApiKey,
     /// The API secret is empty.
     #[error("the API secret must not be empty")]
     ApiSecret,
     /// The HTTP client could not be created.
-    #[error("the HTTP client could not be made")]
+    #[error("cannot create the HTTP client")]
     Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -16,7 +16,7 @@ pub struct IdempotencyKey(String);
 
 /// The text is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an idempotency key is 1 to 255 visible ASCII characters without quotes")]
+#[error("an idempotency key must be 1 to 255 visible ASCII characters without quotes")]
 pub struct InvalidIdempotencyKey;
 
 impl IdempotencyKey {

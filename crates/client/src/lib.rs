@@ -42,6 +42,7 @@ mod refund;
 mod retries;
 mod secret;
 mod session;
+mod status;
 mod webhook;
 
 pub use api_key::{ApiKeyDetails, ApiSecret, OldCredentials, RotatedPair};
@@ -54,10 +55,8 @@ pub use page::{EventFilter, Page, RefundFilter, SessionFilter};
 pub use refund::{NewRefund, Refund, RefundDetails, RefundStatus};
 pub use retries::RetryPolicy;
 pub use secret::PayToken;
-pub use session::{
-    CaptureMode, CreatedSession, Customer, Failure, NewSession, PendingOperation, Session,
-    SessionStatus,
-};
+pub use session::{CaptureMode, CreatedSession, Customer, NewSession, PendingOperation, Session};
+pub use status::{Failure, SessionStatus};
 pub use webhook::{
     Amounts, DeliveryAttempt, EventDetails, EventKind, InvalidSigningSecret, SigningSecret,
     Webhook, WebhookEndpoint, WebhookError, WebhookEvent, WebhookVerifier, verify_webhook,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded::Serializer;
 
-use crate::{error::Error, session::SessionStatus, webhook::EventKind};
+use crate::{error::Error, status::SessionStatus, webhook::EventKind};
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -109,7 +109,7 @@ impl EventFilter {
 fn rfc3339(at: OffsetDateTime) -> Result<String, Error> {
     at.to_offset(time::UtcOffset::UTC)
         .format(&Rfc3339)
-        .map_err(|_| Error::InvalidArgument("a time in a filter is beyond what RFC 3339 can write"))
+        .map_err(|_| Error::InvalidArgument("a time in a filter is outside the range of RFC 3339"))
 }
 
 fn query(pairs: &[(&str, Option<String>)]) -> String {

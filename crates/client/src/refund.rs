@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::session::{Failure, Session};
+use crate::{session::Session, status::Failure};
 
 /// The parameters of a new refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -5,7 +5,11 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::{attempt::PaymentAttempt, secret::PayToken};
+use crate::{
+    attempt::PaymentAttempt,
+    secret::PayToken,
+    status::{Failure, SessionStatus},
+};
 
 /// The parameters of a new session. Created by [`NewSession::new`]; set optional fields afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -156,49 +160,6 @@ pub struct Session {
     pub expires_at: OffsetDateTime,
 }
 
-/// The status of a payment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum SessionStatus {
-    /// Nobody has tried to pay yet.
-    Created,
-    /// An attempt is in progress, or requires an action of the shopper.
-    Pending,
-    /// The money is reserved.
-    Authorized,
-    /// The money was taken.
-    Captured,
-    /// The payment was refused.
-    Refused,
-    /// An authorized payment was cancelled.
-    Cancelled,
-    /// A technical failure; no money was moved.
-    Error,
-    /// The time to pay is over.
-    Expired,
-    /// A status that this version of the client does not know.
-    #[serde(other)]
-    Unknown,
-}
-
-impl SessionStatus {
-    /// The name on the wire.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Pending => "pending",
-            Self::Authorized => "authorized",
-            Self::Captured => "captured",
-            Self::Refused => "refused",
-            Self::Cancelled => "cancelled",
-            Self::Error => "error",
-            Self::Expired => "expired",
-            Self::Unknown => "unknown",
-        }
-    }
-}
-
 /// An operation whose outcome is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -227,14 +188,4 @@ impl fmt::Debug for Customer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Customer(…)")
     }
-}
-
-/// Why something failed.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[non_exhaustive]
-pub struct Failure {
-    /// The code, such as `card_declined`; programs should match on it.
-    pub code: String,
-    /// The message, for humans.
-    pub message: String,
 }

@@ -17,11 +17,11 @@ use oncharge_ports::{
 };
 use oncharge_testkit::Builder;
 
-use crate::Store;
+use crate::TestedStore;
 
 /// A store with a merchant, and a builder for values of that merchant.
 pub(crate) struct Fixture {
-    pub(crate) store: Store,
+    pub(crate) store: TestedStore,
     pub(crate) build: Builder,
     pub(crate) merchant: Merchant,
     /// The merchant's first API key.
@@ -35,7 +35,7 @@ pub(crate) const ALL: Page = Page {
 };
 
 impl Fixture {
-    pub(crate) async fn new(store: &Store) -> anyhow::Result<Self> {
+    pub(crate) async fn new(store: &TestedStore) -> anyhow::Result<Self> {
         let build = Builder::new(1);
         let merchant = build.merchant();
         let key = create(store, &build, &merchant).await?;
@@ -197,7 +197,11 @@ impl Fixture {
 }
 
 /// Stores a merchant and returns its first API key.
-async fn create(store: &Store, build: &Builder, merchant: &Merchant) -> anyhow::Result<ApiKey> {
+async fn create(
+    store: &TestedStore,
+    build: &Builder,
+    merchant: &Merchant,
+) -> anyhow::Result<ApiKey> {
     let (key, hash) = build.api_key(merchant);
     let audit = build.audit(AuditAction::MerchantCreated);
     let merchants = &store.merchants;

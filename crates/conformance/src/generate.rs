@@ -348,6 +348,7 @@ pub(crate) fn sending() -> BoxedStrategy<SendState> {
         SendState::Intended,
         SendState::NotSent,
         SendState::Unknown,
+        SendState::Mismatched,
         SendState::Accepted,
     ])
     .boxed()

@@ -50,7 +50,7 @@ list! {
     units: a_unit_is_all_or_nothing a_stale_unit_writes_nothing event_numbers_are_unique
         is_committed_reports_the_outcome a_failing_unit_affects_no_other
         a_failed_operation_is_replaced_in_one_unit;
-    races: one_of_two_racing_commits_wins concurrent_units_commit
+    races: one_of_many_concurrent_commits_succeeds concurrent_units_commit
         a_dropped_commit_leaves_all_or_nothing;
     keys: a_key_is_reserved_once a_key_is_reserved_once_concurrently a_released_key_can_be_reserved_again
         a_stored_response_is_not_overwritten a_key_expires_after_72_hours
@@ -68,7 +68,7 @@ list! {
         another_merchants_rows_are_not_listed session_filters_apply
         sessions_are_found_by_order_and_psp_reference
         created_and_expired_depend_on_now event_and_refund_filters_apply;
-    merchants: merchants_load_equal settings_are_written_over_the_version_that_was_read
+    merchants: merchants_load_equal settings_are_not_written_over_a_newer_version
         merchants_are_listed_by_id accounts_of_merchants_are_listed_once a_key_is_found_by_its_hash
         a_key_ends_once active_keys_are_limited a_merchants_keys_are_listed
         the_last_active_key_is_kept the_last_use_is_recorded_once_an_hour;
@@ -90,8 +90,8 @@ list! {
     endpoints: endpoints_load_equal removing_an_endpoint_ends_its_deliveries
         disabling_an_endpoint_ends_its_deliveries endpoint_failures_are_tracked_per_url
         a_new_endpoint_revives_no_dead_delivery;
-    changes: a_key_changes_only_the_version_read an_endpoint_update_survives_a_key_change
-        a_stale_endpoint_is_not_written signing_keys_are_those_that_can_sign;
+    changes: a_key_change_needs_the_version_read an_endpoint_update_survives_a_key_change
+        a_stale_endpoint_is_not_written signing_keys_are_active_or_in_grace;
     secrets: a_secret_is_rotated_once a_failed_rotation_keeps_the_secret;
     orphaned_deliveries: orphaned_deliveries_are_ended_in_batches orphaned_deliveries_are_not_revived;
     outbox: first_attempts_go_out_in_order retries_are_not_ordered
@@ -115,7 +115,7 @@ list! {
     contradictions: contradictions_are_stuck_until_they_are_dismissed
         only_a_contradiction_is_dismissed;
     clean_up: an_open_operations_key_is_kept old_responses_are_deleted
-        old_notifications_are_deleted expired_rows_are_deleted_in_parts;
+        old_notifications_are_deleted expired_rows_are_deleted_in_batches;
     retention: old_session_changes_are_deleted ended_deliveries_are_deleted_with_their_attempts
         an_event_is_kept_after_its_delivery operations_that_were_never_sent_are_deleted ended_keys_are_deleted;
     operator_queries: a_session_is_found_by_each_identifier search_filters_apply

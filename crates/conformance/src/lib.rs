@@ -4,14 +4,15 @@
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};
-//! use oncharge_conformance::{Store, run, set_fake_clock};
+//! use oncharge_conformance::{TestedStore, run, set_fake_clock};
+//! use oncharge_ports::Store;
 //! use oncharge_testkit::{FakeClock, MemoryStore};
 //!
 //! fn main() -> ExitCode {
 //!     run(|| async {
 //!         let clock = Arc::new(FakeClock::new());
 //!         let store = Arc::new(MemoryStore::new(clock.clone()));
-//!         Ok(Store::of(store, set_fake_clock(clock)))
+//!         Ok(TestedStore::new(Store::new(store), set_fake_clock(clock)))
 //!     })
 //! }
 //! ```
@@ -30,39 +31,22 @@ pub mod laws;
 mod runner;
 mod timed_queue;
 
-use std::{any::Any, sync::Arc};
+use std::{any::Any, ops::Deref, sync::Arc};
 
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use laws::all as laws;
 use oncharge_domain::keyring::{KeyId, Keyring};
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    OperatorQueries, WebhookRepository, WorkQueue,
-};
+use oncharge_ports::Store;
 pub use runner::{run, trials};
 pub use timed_queue::{SetClock, TimedQueue, set_fake_clock};
 
-/// A store under test, one field per port; empty at the start of each law.
+/// A store under test, which is empty at the start of each law.
 #[derive(Clone)]
-pub struct Store {
-    /// Sessions and their data.
-    pub checkout: Arc<dyn CheckoutRepository>,
-    /// Merchants and their API keys.
-    pub merchants: Arc<dyn MerchantRepository>,
-    /// The blocklist.
-    pub blocklist: Arc<dyn BlocklistRepository>,
-    /// Notifications from PSPs.
-    pub inbox: Arc<dyn Inbox>,
-    /// Webhook endpoints, events and deliveries.
-    pub webhooks: Arc<dyn WebhookRepository>,
-    /// Due work.
+pub struct TestedStore {
+    /// Its ports.
+    pub ports: Store,
+    /// Its due work, by a clock that the law sets.
     pub queue: TimedQueue,
-    /// Searches and session histories for operators.
-    pub operator_queries: Arc<dyn OperatorQueries>,
-    /// Nodes, and the keys in use.
-    pub key_registry: Arc<dyn KeyRegistry>,
-    /// Health check, clean-up and resealing.
-    pub maintenance: Arc<dyn Maintenance>,
     /// Opens the same data with other keys; `None` if the store seals nothing, which makes the laws
     /// about sealing pass trivially.
     pub reopen: Option<Reopen>,
@@ -71,36 +55,26 @@ pub struct Store {
 }
 
 /// Opens the same data with these keys, while the first store stays open.
-pub type Reopen = Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<Store>> + Send + Sync>;
+pub type Reopen =
+    Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<TestedStore>> + Send + Sync>;
 
-/// One law: an error says how the store violates it.
-pub type Law = fn(Store) -> LocalBoxFuture<'static, anyhow::Result<()>>;
+/// One law; its error says how the store violates it.
+pub type Law = fn(TestedStore) -> LocalBoxFuture<'static, anyhow::Result<()>>;
 
-impl Store {
-    /// A store whose single value implements every port, with its clock.
-    pub fn of<S>(store: Arc<S>, clock: SetClock) -> Self
-    where
-        S: CheckoutRepository
-            + MerchantRepository
-            + BlocklistRepository
-            + Inbox
-            + WebhookRepository
-            + WorkQueue
-            + OperatorQueries
-            + KeyRegistry
-            + Maintenance
-            + 'static,
-    {
+impl Deref for TestedStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.ports
+    }
+}
+
+impl TestedStore {
+    /// A store with its clock.
+    pub fn new(ports: Store, clock: SetClock) -> Self {
         Self {
-            checkout: store.clone(),
-            merchants: store.clone(),
-            blocklist: store.clone(),
-            inbox: store.clone(),
-            webhooks: store.clone(),
-            queue: TimedQueue::new(store.clone(), clock),
-            operator_queries: store.clone(),
-            key_registry: store.clone(),
-            maintenance: store,
+            queue: TimedQueue::new(ports.work.clone(), clock),
+            ports,
             reopen: None,
             guard: None,
         }

@@ -5,13 +5,13 @@ use std::{process::ExitCode, sync::Arc};
 use anyhow::Context;
 use libtest_mimic::{Arguments, Failed, Trial};
 
-use crate::{Law, Store, laws};
+use crate::{Law, TestedStore, laws};
 
 /// Runs all laws, each on a fresh store from `open`; the complete `main` of an adapter's test.
 pub fn run<F, Opening>(open: F) -> ExitCode
 where
     F: Fn() -> Opening + Send + Sync + 'static,
-    Opening: Future<Output = anyhow::Result<Store>> + Send,
+    Opening: Future<Output = anyhow::Result<TestedStore>> + Send,
 {
     let arguments = Arguments::from_args();
     libtest_mimic::run(&arguments, trials(open)).exit_code()
@@ -21,7 +21,7 @@ where
 pub fn trials<F, Opening>(open: F) -> Vec<Trial>
 where
     F: Fn() -> Opening + Send + Sync + 'static,
-    Opening: Future<Output = anyhow::Result<Store>> + Send,
+    Opening: Future<Output = anyhow::Result<TestedStore>> + Send,
 {
     let open = Arc::new(open);
     let trial = |(name, law): (&'static str, Law)| {
@@ -34,7 +34,7 @@ where
 fn run_law<F, Opening>(law: Law, open: &F) -> Result<(), String>
 where
     F: Fn() -> Opening,
-    Opening: Future<Output = anyhow::Result<Store>>,
+    Opening: Future<Output = anyhow::Result<TestedStore>>,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

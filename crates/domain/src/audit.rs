@@ -35,6 +35,8 @@ pub enum AuditAction {
     CompensationRefused,
     /// The PSP reported a result that fits no state; nothing was changed, a person should look.
     UnexpectedFact,
+    /// The PSP's response for an operation named another reference or amount; it does not count.
+    ResponseMismatched,
     /// A person has dismissed an operation that was listed as contradicted by the PSP.
     ContradictionDismissed,
     /// A notification did not match the operation that it names; nothing was changed.
@@ -79,6 +81,7 @@ impl AuditAction {
             Self::CompensationDone => "compensation_done",
             Self::CompensationRefused => "compensation_refused",
             Self::UnexpectedFact => "unexpected_fact",
+            Self::ResponseMismatched => "response_mismatched",
             Self::ContradictionDismissed => "contradiction_dismissed",
             Self::NotificationMismatched => "notification_mismatched",
             Self::NotificationUnmatched => "notification_unmatched",

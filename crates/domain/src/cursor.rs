@@ -95,7 +95,7 @@ mod tests {
         let both = [ring.as_str(), rotated.as_str()].join(",");
         let both = Cursors::new(&Keyring::parse(&both).unwrap());
         assert_eq!(both.read(mine, "sessions", &text), Some(position));
-        // A cursor names its key: no other one is tried.
+        // A cursor contains its key's id: no other key is tried.
         let renamed = Keyring::entry(&KeyId::parse("c").unwrap(), &[1; 32]);
         let renamed = Cursors::new(&Keyring::parse(&renamed).unwrap());
         assert_eq!(renamed.read(mine, "sessions", &text), None);

@@ -99,7 +99,7 @@ impl<K: Kind> fmt::Debug for Id<K> {
 
 /// The text is not an id of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an id of this kind")]
+#[error("not an id of this type")]
 pub struct InvalidId;
 
 impl<K: Kind> FromStr for Id<K> {

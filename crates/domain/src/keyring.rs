@@ -65,7 +65,7 @@ pub enum KeyringError {
     #[error("at least one key is needed")]
     Empty,
     /// An entry is not `id:base64(32 bytes)`.
-    #[error("entry {0} is not id:base64 of 32 bytes")]
+    #[error("entry {0} must be id:base64, where base64 encodes 32 bytes")]
     Malformed(usize),
     /// All bytes are zero: a placeholder, not a key.
     #[error("entry {0} is all zeros")]
@@ -77,7 +77,7 @@ pub enum KeyringError {
     #[error("no key with the id {0:?}")]
     UnknownKey(KeyId),
     /// The value does not open: wrong key, wrong location, or altered.
-    #[error("the sealed value does not open")]
+    #[error("the sealed value cannot be decrypted")]
     CannotOpen,
     /// The text is not a [`KeyFingerprint`].
     #[error("not a key's fingerprint")]

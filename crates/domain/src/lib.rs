@@ -1,5 +1,8 @@
 //! The payment domain: values, states, decisions. Pure: no I/O, no clock, no randomness.
 //!
+//! [`branding`] is a part of its own: it describes how the checkout page looks, and
+//! [`merchant::Merchant`] holds it as a value. All other modules are about payments.
+//!
 //! This crate can be used on its own: to parse and format money amounts, to sign and verify
 //! requests, and above all to decide *what may happen next to this payment*.
 //! [`session::Session::decide`] takes an input and the present time and returns the new state, the
@@ -55,6 +58,7 @@
 
 pub mod audit;
 pub mod blocklist;
+pub mod branding;
 pub mod card;
 pub mod currency;
 pub mod cursor;

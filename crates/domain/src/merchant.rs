@@ -1,22 +1,17 @@
 //! Merchants, their settings and their API keys.
 
-pub mod accent;
-pub mod branding;
-pub mod color;
-pub mod logo;
-
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
+    branding::Branding,
     id::{ApiKeyId, MerchantId},
     psp::PspAccount,
     signing::{SigningKey, sha256},
     text::MerchantName,
     time::Timestamp,
 };
-use branding::Branding;
 
 /// A merchant and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -81,6 +81,21 @@ impl Money {
             .map(|()| self.minor <= other.minor)
     }
 
+    /// The amount without its currency, exact and with a decimal point: `99.99` for 9999 minor
+    /// units of EUR.
+    pub fn decimal_text(self) -> String {
+        let decimals = usize::try_from(self.currency.exponent()).unwrap_or(0);
+        let digits = format!(
+            "{:0>width$}",
+            self.minor,
+            width = decimals.saturating_add(1)
+        );
+        match digits.split_at_checked(digits.len().saturating_sub(decimals)) {
+            Some((whole, fraction)) if !fraction.is_empty() => format!("{whole}.{fraction}"),
+            _ => digits,
+        }
+    }
+
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
         if self.currency == other.currency {
             Ok(())
@@ -117,6 +132,25 @@ mod tests {
         );
         assert_eq!(eur(1).minus(eur(2)), Err(MoneyError::OutOfRange));
         assert_eq!(eur(MAX_MINOR).plus(eur(1)), Err(MoneyError::OutOfRange));
+    }
+
+    #[test]
+    fn decimal_text_is_exact_in_every_currency() {
+        for (minor, code, text) in [
+            (9999, "EUR", "99.99"),
+            (5, "EUR", "0.05"),
+            (50, "EUR", "0.50"),
+            (100, "EUR", "1.00"),
+            (0, "EUR", "0.00"),
+            (9999, "JPY", "9999"),
+            (0, "JPY", "0"),
+            (12_345, "KWD", "12.345"),
+            (7, "KWD", "0.007"),
+            (MAX_MINOR, "EUR", "999999999.99"),
+        ] {
+            let amount = Money::new(minor, Currency::parse(code).unwrap()).unwrap();
+            assert_eq!(amount.decimal_text(), text, "{minor} {code}");
+        }
     }
 
     proptest! {

@@ -125,6 +125,8 @@ pub enum SendState {
     NotSent,
     /// Sent, but without a conclusive response.
     Unknown,
+    /// Sent, and the PSP responded with another reference or amount. The outcome is unknown.
+    Mismatched,
     /// The PSP has accepted it.
     Accepted,
 }

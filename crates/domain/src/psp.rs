@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{card::Card, money::Money, signing::sha256, text::TextError};
+use crate::{card::Card, money::Money, operation::Operation, signing::sha256, text::TextError};
 
 /// The account at a PSP that an operation is sent through.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -116,18 +116,55 @@ pub enum PspResponse {
     Refused(RefusalReason),
 }
 
+impl PspResponse {
+    /// The PSP's reference of the operation; a refusal names none.
+    pub fn reference(&self) -> Option<&PspReference> {
+        match self {
+            Self::Done { reference, .. } | Self::Accepted { reference } => Some(reference),
+            Self::ActionRequired(challenge) => Some(&challenge.reference),
+            Self::Refused(_) => None,
+        }
+    }
+}
+
+/// What a PSP states about an operation beside its state, as far as it does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct PspDetails {
+    /// The PSP's reference of the operation.
+    pub reference: Option<PspReference>,
+    /// The amount.
+    pub amount: Option<Money>,
+    /// The card that was authorized.
+    pub card: Option<Card>,
+}
+
+impl PspDetails {
+    /// Whether these details can be those of this operation: neither reference nor amount differs.
+    /// The operation's reference is compared once it is known. A result whose details do not match
+    /// does not count (payments.md, section 2).
+    pub fn match_operation(&self, operation: &Operation) -> bool {
+        let has_reference = |reference| operation.reference.as_ref().is_none_or(|r| r == reference);
+        self.reference.as_ref().is_none_or(has_reference)
+            && self.amount.is_none_or(|amount| amount == operation.amount)
+    }
+}
+
 /// A PSP's report on one operation, in a response or a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PspReport {
     /// The state of the operation.
     pub answer: PspResponse,
-    /// The card that was authorized, if the PSP names it.
-    pub card: Option<Card>,
+    /// What else the PSP states about it.
+    pub details: PspDetails,
 }
 
 impl From<PspResponse> for PspReport {
     fn from(answer: PspResponse) -> Self {
-        Self { answer, card: None }
+        let details = PspDetails {
+            reference: answer.reference().cloned(),
+            ..PspDetails::default()
+        };
+        Self { answer, details }
     }
 }
 

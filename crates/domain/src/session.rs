@@ -10,9 +10,9 @@ mod snapshot;
 mod status;
 mod view;
 
-pub use attempt::{Attempt, AttemptOutcome, MAX_LISTED_ATTEMPTS};
+pub use attempt::{Attempt, AttemptOutcome, MAX_ATTEMPTS, MAX_CHALLENGES, MAX_LISTED_ATTEMPTS};
+pub use decide::Decision;
 use decide::Draft;
-pub use decide::{Decision, MAX_ATTEMPTS, MAX_CHALLENGES};
 pub use event::{Amounts, Event, EventKind, Failure};
 pub use input::{Input, PspUpdate};
 pub use psp_update::{LATE_AUTHORIZATION_SECONDS, NOT_FOUND_GRACE_SECONDS};

@@ -1,6 +1,6 @@
 //! Points in time: UTC with microsecond precision, which both databases store.
 
-use ::time::{Duration, OffsetDateTime};
+use ::time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A point in time in UTC, truncated to whole microseconds so that every database stores it
 /// exactly.
@@ -66,6 +66,12 @@ impl Timestamp {
         Self(self.0.replace_nanosecond(0).unwrap_or(self.0))
     }
 
+    /// The format of the API: RFC 3339, UTC, whole seconds, `Z`.
+    pub fn rfc3339(self) -> String {
+        // Fails only beyond the year 9999, which the clock does not reach.
+        self.whole_seconds().0.format(&Rfc3339).unwrap_or_default()
+    }
+
     /// The time from `earlier` to this instant; negative if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         let nanos = self
@@ -93,5 +99,11 @@ mod tests {
             Timestamp::new(at).whole_seconds().unix_micros(),
             1_795_360_150_000_000
         );
+    }
+
+    #[test]
+    fn rfc3339_has_whole_seconds_in_utc() {
+        let at = Timestamp::from_unix_micros(1_770_465_600_999_999).unwrap();
+        assert_eq!(at.rfc3339(), "2026-02-07T12:00:00Z");
     }
 }

@@ -1,5 +1,5 @@
-//! The invariants of a payment over long random histories: commands, words of the PSP that are
-//! repeated, late, reordered or plainly wrong, deadlines, and time that passes between them.
+//! Invariants of a payment over long random histories of commands, deadlines, waits, and PSP
+//! results that are repeated, late, reordered or wrong.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -18,7 +18,7 @@ use oncharge_domain::{
 use proptest::{collection::vec, prelude::*, sample::select};
 use session_records::{SessionRecords, at, reference};
 
-/// One thing that happens; numbers are taken modulo what there is.
+/// A step; numbers are taken modulo the number of existing items.
 #[derive(Clone, Debug)]
 enum Step {
     Pay(bool),
@@ -34,7 +34,7 @@ enum Step {
         result: PspResult,
         waiting: bool,
     },
-    /// A word that was heard before, once more.
+    /// An earlier PSP result, repeated.
     Repeat(usize),
 }
 
@@ -86,7 +86,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Words heard so far, with the time and the book.
+/// The session's records, the time, and the PSP results so far.
 struct History {
     records: SessionRecords,
     seconds: i64,
@@ -141,7 +141,7 @@ impl History {
     }
 }
 
-/// Only authorisations are challenged or captured at once.
+/// Only authorizations are challenged or captured at once.
 fn fit_to_kind(kind: &OperationKind, result: PspResult) -> PspResult {
     if matches!(kind, OperationKind::Authorize { .. }) {
         return result;
@@ -169,8 +169,8 @@ fn automatic() -> impl Strategy<Value = Option<u32>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `SessionRecords` checks each decision: amounts in order, one in flight, terminal statuses kept,
-    /// events told once and numbered without gaps, a status that survives being stored.
+    /// `SessionRecords` checks each decision: order of amounts, one operation in flight, final
+    /// statuses, events emitted once and numbered without gaps, and a status that survives storage.
     #[test]
     fn random_histories_keep_the_invariants(automatic in automatic(), steps in vec(step(), 1..60)) {
         let records = SessionRecords::new(automatic);
@@ -184,7 +184,7 @@ proptest! {
         }
     }
 
-    /// What is decided depends on nothing but session, input and time.
+    /// A decision depends only on session, input and time.
     #[test]
     fn decisions_are_deterministic(automatic in automatic(), steps in vec(step(), 1..30)) {
         let records = SessionRecords::new(automatic);
@@ -198,7 +198,8 @@ proptest! {
     }
 }
 
-/// The histories reach what they are meant to test: otherwise the laws above would hold idly.
+/// The histories reach the states that they are meant to test; otherwise the laws above would hold
+/// trivially.
 #[test]
 fn random_histories_reach_every_status() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();

@@ -1,13 +1,13 @@
-//! A model check of the interleavings: one session, merchants' calls, crashes, time-outs, calls
-//! that arrive late, notifications that come twice or out of order, a PSP that takes things back,
-//! and time. `inbox` holds what PSPs tell until a worker applies it, `outbox` delivers events to
-//! the merchant; both with leases. `ONCHARGE_MODEL_DEPTH` looks further than the tests do
-//! (`just model`).
+//! Model checks of interleavings: one session with merchants' calls, crashes, time-outs, calls that
+//! arrive late, notifications that are repeated or reordered, a PSP that reverses operations, and
+//! time. `inbox` models stored notifications and the workers that apply them, `outbox` the delivery
+//! of events to the merchant, both with leases. `ONCHARGE_MODEL_DEPTH` explores deeper than the
+//! tests do (`just model`).
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
-    reason = "a test may panic, and tells how much it has seen"
+    reason = "a test may panic, and prints the number of states"
 )]
 
 #[path = "model/actions.rs"]
@@ -39,7 +39,7 @@ use quiescence::{Behavior, reaches_quiescence};
 use stateright::{Model, Property};
 use world::{Budget, Command, MOMENTS, World};
 
-/// The model: what may happen, and what must have been seen for the check to mean anything.
+/// The model: its limits, and the states that it must reach.
 struct Payments {
     budget: Budget,
     goals: &'static [&'static str],
@@ -69,7 +69,7 @@ impl Model for Payments {
         }
         for operation in world.records.operations.values() {
             let flights = || world.flights.iter().filter(|f| f.operation == operation.id);
-            // A second process means that the first one stalls.
+            // A second process implies that the first one is stalled.
             let stalled = flights().next().is_none() || world.budget.faults > 0;
             let worker = flights().any(|flight| !flight.waiting);
             if operation.is_open() && stalled && !worker && operation.not_before <= world.now() {
@@ -148,11 +148,11 @@ impl Model for Payments {
 
     fn properties(&self) -> Vec<Property<Self>> {
         let rules = [
-            Property::always("decisions keep the rules", |_, world: &World| {
+            Property::always("decisions keep the invariants", |_, world: &World| {
                 report(&world.broken.clone().map_or(Ok(()), Err))
             }),
             Property::always(
-                "every state reaches quiescence and agrees with the PSP",
+                "every state leads to a final state that agrees with the PSP",
                 |_, world: &World| {
                     report(&reaches_quiescence(world, Behavior::Responsive))
                         && report(&reaches_quiescence(world, Behavior::Absent))
@@ -168,7 +168,7 @@ impl Model for Payments {
     }
 }
 
-/// What can be reached; each check names what it must reach.
+/// States that can be reached; each check names those that it must reach.
 fn goals() -> Vec<Property<Payments>> {
     vec![
         Property::sometimes("captured", |_, world: &World| {
@@ -186,7 +186,7 @@ fn goals() -> Vec<Property<Payments>> {
         Property::sometimes("capture failed", |_, world: &World| {
             matches!(world.records.session.status, Status::CaptureFailed(_))
         }),
-        Property::sometimes("money went back", |_, world: &World| {
+        Property::sometimes("a payment was compensated", |_, world: &World| {
             world.records.operations.values().any(|operation| {
                 matches!(operation.kind, OperationKind::Compensation { .. })
                     && operation.status == OperationStatus::Succeeded
@@ -207,7 +207,8 @@ fn has(world: &World, name: StatusName) -> bool {
     world.records.session.status_name() == name
 }
 
-/// Money at the PSP is the session's, is being looked into, or goes back.
+/// Money at the PSP belongs to the session's payment, to an operation with an open outcome, or to a
+/// compensation.
 fn one_payment_is_kept(world: &World) -> Result<(), String> {
     let session = &world.records.session;
     for (attempt, money) in &world.psp.payments {
@@ -232,13 +233,13 @@ fn one_payment_is_kept(world: &World) -> Result<(), String> {
             (pays_back || is_attempt) && (operation.is_open() || about(operation.id))
         });
         if !kept && in_hand.next().is_none() && money.taken() >= 0 {
-            return Err(format!("nobody's money: {money:?} of {attempt}"));
+            return Err(format!("money of no payment: {money:?} of {attempt}"));
         }
     }
     Ok(())
 }
 
-/// Explores as deep as `ONCHARGE_MODEL_DEPTH` says, else so deep.
+/// Explores to the depth of `ONCHARGE_MODEL_DEPTH`, or else to this depth.
 fn explore(model: Payments, depth: usize, floor: usize) {
     check::explore(model, Some(depth_override().unwrap_or(depth)), floor);
 }
@@ -257,7 +258,7 @@ fn commands_and_faults() {
     explore(Payments { budget, goals }, 8, 20_000);
 }
 
-/// Two attempts, challenges that are given up, expiry.
+/// Two attempts, abandoned challenges, expiry.
 #[test]
 fn attempts_and_expiry() {
     let budget = Budget {
@@ -276,7 +277,7 @@ fn attempts_and_expiry() {
     explore(Payments { budget, goals }, 8, 20_000);
 }
 
-/// A PSP that takes back what it did, with notifications twice and out of order.
+/// A PSP that reverses operations, with notifications repeated and reordered.
 #[test]
 fn psp_reversals() {
     let budget = Budget {
@@ -286,12 +287,12 @@ fn psp_reversals() {
         reversals: 2,
         repeats: 1,
     };
-    let goals = &["capture failed", "cancelled", "money went back"];
+    let goals = &["capture failed", "cancelled", "a payment was compensated"];
     explore(Payments { budget, goals }, 10, 80_000);
 }
 
-/// Far more of everything than can be explored: long walks at random, each step held against the
-/// same rules. Walk by walk the same in every run.
+/// A much larger model that cannot be explored: long random walks whose states are checked with the
+/// same properties. The walks are the same in every run.
 #[test]
 fn long_random_walks() {
     let budget = Budget {

@@ -1,7 +1,7 @@
-//! Every status × everything that can happen to it, as two tables to be read.
+//! The transitions for every status and every input, as two tables.
 //!
-//! A cell says where the session is afterwards: `=` the same with something changed, `.` nothing
-//! changed, `!` refused; `>` names the operations that were started.
+//! A cell shows the next status: `=` the same status with changes, `.` nothing changed, `!`
+//! refused; `>` names the operations that were started.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -15,6 +15,8 @@ mod attempts;
 mod captures;
 #[path = "state_matrix/challenges.rs"]
 mod challenges;
+#[path = "state_matrix/mismatches.rs"]
+mod mismatches;
 #[path = "state_matrix/rows.rs"]
 mod rows;
 #[path = "support/session_records.rs"]
@@ -31,7 +33,7 @@ use rows::{
 };
 use session_records::{AMOUNT, LIFETIME, SessionRecords, at};
 
-/// What merchants, shoppers and the clock can do.
+/// The inputs of merchants, shoppers and the clock.
 const COMMANDS: &str = "
                pay              abandon       capture           cancel            expire  refund   deadline past patience past expiry
 created        asking>authorize !             !                 !                 expired !        .        .             expired
@@ -55,7 +57,7 @@ capture-failed !                !             !                 !               
 expired        !                !             !                 !                 !       !        .        .             .
 ";
 
-/// What the PSP can say of an operation, while the session is in this state.
+/// The PSP results for an operation, while the session is in this state.
 const RESULTS: &str = "
                              done           captured       accepted        challenge       refused        nothing held   not sent   unknown not found
 asking: authorize            authorized     captured       accepted        challenge       refused        refused        error      =       .
@@ -98,7 +100,7 @@ refused: open compensation   =                             =                    
 refused: done compensation   .                             .                               =>compensation .              .          .       .
 ";
 
-/// Where a session is, in one word.
+/// The name of the session's state.
 fn place(session: &Session) -> String {
     match &session.status {
         Status::Pending(pending) => {
@@ -124,7 +126,7 @@ fn place(session: &Session) -> String {
     }
 }
 
-/// Applies an input and says what came of it.
+/// Applies an input and describes the result.
 fn cell(records: &SessionRecords, input: &Input, seconds: i64) -> String {
     let mut after = records.clone();
     match after.decide(input, at(seconds)) {
@@ -168,7 +170,7 @@ fn render(columns: &[&str], rows: &[(String, Vec<String>)]) -> String {
 }
 
 fn check(table: &str, expected: &str) {
-    assert_eq!(table, expected, "\nthe table now reads:\n{table}");
+    assert_eq!(table, expected, "\nthe actual table is:\n{table}");
 }
 
 #[test]
@@ -201,11 +203,7 @@ fn commands_and_deadlines() {
         ]
     };
     let row = |Row { name, records }: Row| {
-        assert_eq!(
-            place(&records.session),
-            name,
-            "the row is what it is called"
-        );
+        assert_eq!(place(&records.session), name, "the name of the row's state");
         let operation = records.next_id();
         let mut cells: Vec<String> = Vec::new();
         cells.extend(
@@ -222,7 +220,7 @@ fn commands_and_deadlines() {
     check(&render(&columns, &rows), COMMANDS);
 }
 
-/// Past its expiry nothing can be begun; what has been authorised goes on.
+/// After the expiry nothing can be started; an authorized session continues.
 #[test]
 fn commands_past_expiry() {
     for Row { name, records } in rows() {
@@ -286,7 +284,7 @@ fn psp_results() {
     check(&render(&columns, &rows), RESULTS);
 }
 
-/// An authorization is kept until fifteen minutes past the expiry, no longer.
+/// An authorization is kept until fifteen minutes after the expiry.
 #[test]
 fn late_authorizations() {
     let records = SessionRecords::new(None).paying().past_expiry();
@@ -299,7 +297,7 @@ fn late_authorizations() {
         let cell = cell(&records, &Input::PspUpdate(Box::new(psp_update)), seconds);
         assert_eq!(cell, wanted, "{seconds} s after the creation");
     }
-    // Sent at 0: what a look-up does not find is believed after the expiry and a quiet minute.
+    // Sent at 0: "not found" counts after the expiry and a minute without a call.
     let psp_update = records.psp_update(records.newest(), &PspResult::NotFound, false);
     let psp_update = Input::PspUpdate(Box::new(psp_update));
     assert_eq!(cell(&records, &psp_update, LIFETIME), "expired");
@@ -307,6 +305,6 @@ fn late_authorizations() {
     assert_eq!(
         cell(&early, &psp_update, LIFETIME - 1),
         ".",
-        "before the expiry it proves nothing"
+        "not found before the expiry"
     );
 }

@@ -1,8 +1,8 @@
-//! The published signing vectors, where they lie beside the repository.
+//! The published signing vectors, if their file exists next to the repository.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a test may panic, and says when it has nothing to check"
+    reason = "a test may panic, and prints that it is skipped"
 )]
 
 use std::path::Path;
@@ -13,7 +13,7 @@ use serde_json::Value;
 fn vectors() -> Option<Vec<Value>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/vectors/signing.json");
     let Ok(text) = std::fs::read_to_string(&file) else {
-        println!("skipped: {} is not there", file.display());
+        println!("skipped: {} does not exist", file.display());
         return None;
     };
     let all: Value = serde_json::from_str(&text).unwrap();
@@ -76,7 +76,7 @@ fn a_signature_without_the_query_is_refused() {
             };
             assert!(
                 key.verify(&bare, signature),
-                "right for the bare path: {signature}"
+                "valid for the path without the query: {signature}"
             );
         }
     }

@@ -91,7 +91,7 @@ pub trait CheckoutRepository: Send + Sync {
 
     /// Commits a unit: MUST be all or nothing [`a_unit_is_all_or_nothing`]. MUST fail as a whole
     /// with `Conflict` if the session's version is stale [`a_stale_unit_writes_nothing`,
-    /// `one_of_two_racing_commits_wins`], with `IdempotencyKeyTaken` if the key is taken
+    /// `one_of_many_concurrent_commits_succeeds`], with `IdempotencyKeyTaken` if the key is taken
     /// [`a_key_is_reserved_once`], with `LeaseLost` if the lease does not hold
     /// [`a_lost_lease_cannot_commit`], with `AlreadyHandled` if the notification is no longer
     /// waiting [`a_notification_is_handled_once`]. Event numbers MUST be unique within a session

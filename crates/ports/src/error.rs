@@ -35,17 +35,17 @@ pub enum CommitError {
     #[error("the session has changed since it was read")]
     Conflict,
     /// The idempotency key is taken; nothing was written.
-    #[error("the idempotency key is taken")]
+    #[error("the idempotency key is already in use")]
     IdempotencyKeyTaken,
     /// The PSP's notification was already handled; nothing was written.
-    #[error("the notification was handled before")]
+    #[error("the notification has already been handled")]
     AlreadyHandled,
     /// The worker's lease has expired or belongs to another worker; nothing was written.
     #[error("the lease is lost")]
     LeaseLost,
     /// The connection was lost during the commit, or the commit is not yet as durable as required:
     /// the caller must check again, never assume.
-    #[error("it is not known whether the unit was committed")]
+    #[error("it is unknown whether the unit of work was committed")]
     OutcomeUnknown,
     /// The store failed before the commit; nothing was written.
     #[error(transparent)]

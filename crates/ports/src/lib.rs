@@ -3,7 +3,7 @@
 //! A store holds sessions and commits units of work ([`CheckoutRepository`]), holds merchants
 //! ([`MerchantRepository`]), bans ([`BlocklistRepository`]), PSP notifications ([`Inbox`]), webhook
 //! endpoints and deliveries ([`WebhookRepository`]), leases due work ([`WorkQueue`]), and records
-//! which keys its data needs ([`KeyRegistry`]). A PSP is reached through [`Psp`], a merchant's
+//! which keys its data needs ([`KeyRegistry`]); [`Store`] bundles its ports. A PSP is reached through [`Psp`], a merchant's
 //! server through [`WebhookSender`]. Time and randomness are ports, too.
 #![cfg_attr(
     doc,
@@ -26,6 +26,7 @@ pub mod operator_queries;
 pub mod presenter;
 pub mod psp;
 pub mod queries;
+pub mod store;
 pub mod unit_of_work;
 pub mod webhook_repository;
 pub mod webhook_sender;
@@ -43,6 +44,7 @@ pub use merchant_repository::MerchantRepository;
 pub use operator_queries::OperatorQueries;
 pub use presenter::{ApiResponse, Presenter, StoredResponse, WebhookPayload};
 pub use psp::{Psp, PspRegistry};
+pub use store::Store;
 pub use unit_of_work::UnitOfWork;
 pub use webhook_repository::WebhookRepository;
 pub use webhook_sender::WebhookSender;

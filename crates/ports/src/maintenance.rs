@@ -21,7 +21,7 @@ pub trait Maintenance: Send + Sync {
     /// Deletes rows of one kind whose time is in the range, oldest first and at most `limit`. A
     /// delivery's attempts are deleted with it and not counted. The cost MUST NOT grow with the
     /// number of rows that stay, nor with the number of rows deleted before the range. MAY be
-    /// interrupted and called again [`expired_rows_are_deleted_in_parts`].
+    /// interrupted and called again [`expired_rows_are_deleted_in_batches`].
     ///
     /// MUST keep an idempotency record whose operation is open [`an_open_operations_key_is_kept`];
     /// a pending delivery [`ended_deliveries_are_deleted_with_their_attempts`]; a never-sent

@@ -42,7 +42,7 @@ pub trait MerchantRepository: Send + Sync {
 
     /// Writes a merchant's settings, including removed ones [`branding_can_be_removed`]. Writes
     /// nothing and returns `false` unless the stored version directly precedes the merchant's
-    /// [`settings_are_written_over_the_version_that_was_read`].
+    /// [`settings_are_not_written_over_a_newer_version`].
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a key. Writes nothing and returns `false` if the merchant has [`MAX_ACTIVE_KEYS`]

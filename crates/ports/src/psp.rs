@@ -70,7 +70,7 @@ pub struct PspRequest<'a> {
 
 /// The connector cannot represent this amount or currency exactly; nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the payment processor cannot carry this amount")]
+#[error("the payment processor does not support this amount")]
 pub struct UnsupportedAmount;
 
 /// Why a call brought no response; the variant decides what may follow.
@@ -113,17 +113,17 @@ pub struct Notification {
 
 /// The signature is missing or invalid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the signature does not verify")]
+#[error("the signature is invalid")]
 pub struct InvalidSignature;
 
 /// Why a notification could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
     /// It does not concern OnCharge (another kind, or an operation that OnCharge did not create).
-    #[error("nothing that concerns us")]
+    #[error("the notification is not about an operation of OnCharge")]
     Irrelevant,
     /// It does not have the PSP's format.
-    #[error("not of the payment processor's form")]
+    #[error("the notification is not in the payment processor's format")]
     Malformed,
 }
 

@@ -43,7 +43,7 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<EndpointWrite, StoreError>;
 
     /// Sets the endpoint's key and marks it as working, if it is enabled and still the version that
-    /// was read [`a_key_changes_only_the_version_read`]. Writes nothing and returns `false` if it
+    /// was read [`a_key_change_needs_the_version_read`]. Writes nothing and returns `false` if it
     /// was changed, disabled or removed in the meantime
     /// [`an_endpoint_update_survives_a_key_change`].
     async fn change_key(
@@ -75,7 +75,7 @@ pub trait WebhookRepository: Send + Sync {
 
     /// The merchant's active keys and, if it is in its grace period at `now`, the key that the
     /// endpoint was set with: only those that can make a signature
-    /// [`signing_keys_are_those_that_can_sign`].
+    /// [`signing_keys_are_active_or_in_grace`].
     async fn signing_keys(
         &self,
         merchant: MerchantId,

@@ -42,7 +42,7 @@ impl Body {
                 members,
                 problems: Vec::new(),
             }),
-            _ => Err(Problem::Malformed("the body is no JSON object")),
+            _ => Err(Problem::Malformed("the body must be a JSON object")),
         }
     }
 
@@ -81,7 +81,10 @@ impl Body {
         match self.take(field).map(|value| value.as_i64()) {
             Some(Some(amount)) if amount > 0 => amount,
             Some(_) => {
-                self.add_problem(field, "must be a whole number of minor units, at least 1");
+                self.add_problem(
+                    field,
+                    "must be an integer number of minor units, at least 1",
+                );
                 1
             }
             None => {
@@ -95,7 +98,7 @@ impl Body {
     pub(crate) fn currency(&mut self, field: &str) -> String {
         let code = self.text(field, 3);
         if !code.is_empty() && (code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
-            self.add_problem(field, "must be three capital letters");
+            self.add_problem(field, "must be three upper-case letters");
         }
         code
     }

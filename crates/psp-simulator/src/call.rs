@@ -45,9 +45,7 @@ pub(crate) fn respond(
         CallResponse::Operation { operation, payment } => (operation, *payment),
         CallResponse::KeyReused => return Err(Problem::KeyReused),
         CallResponse::UnknownPayment => {
-            return Err(Problem::NotFound(
-                "there is no payment with this psp_reference",
-            ));
+            return Err(Problem::NotFound("no payment has this psp_reference"));
         }
     };
     let mut body = json!({

@@ -9,15 +9,16 @@ use serde::Deserialize;
 
 use crate::app::Simulator;
 use crate::codes::Status;
-use crate::engine::{Transaction, challenge};
+use crate::engine::challenge;
 use crate::pages::{self, SELF_ONLY_POLICY};
 use crate::problem::Problem;
 use crate::store::payments;
 use crate::texts::Texts;
+use crate::transaction::Transaction;
 
 /// Any web page may frame it: the bank does not know the embedding page.
 const FRAME_POLICY: &str = "form-action 'self'; frame-ancestors http: https:";
-const UNKNOWN: Problem = Problem::NotFound("there is no such challenge");
+const UNKNOWN: Problem = Problem::NotFound("no challenge has this id");
 
 #[derive(Template)]
 #[template(path = "challenge.html")]

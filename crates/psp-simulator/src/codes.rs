@@ -40,7 +40,7 @@ macro_rules! text_enum {
             fn from_sql(value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
                 let text = <String as FromSql<Text, Sqlite>>::from_sql(value)?;
                 Self::parse(&text)
-                    .ok_or_else(|| format!("{text:?} is no {}", stringify!($name)).into())
+                    .ok_or_else(|| format!("{text:?} is not a {}", stringify!($name)).into())
             }
         }
 

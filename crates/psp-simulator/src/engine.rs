@@ -5,42 +5,23 @@ pub(crate) mod due;
 pub(crate) mod modify;
 pub(crate) mod pay;
 
-use std::sync::Arc;
-
 use diesel::sqlite::SqliteConnection;
 
-use crate::clock;
 use crate::codes::{Outcome, Reason};
 use crate::decide::Effect;
-use crate::faults::{ActiveFaults, Faults};
 use crate::notifications::{self, NotificationContent};
 use crate::store::StoreError;
 use crate::store::ledger::{self, Entry};
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
+use crate::transaction::Transaction;
 
 /// Delay of accepted work in asynchronous mode, in microseconds.
 pub(crate) const WORK_DELAY: i64 = 200_000;
 /// Delay of a reversal by `fail_late`, in microseconds.
 pub(crate) const LATE_DELAY: i64 = 1_000_000;
 
-/// A transaction: its connection, its instant and the faults active throughout.
-pub(crate) struct Transaction<'a> {
-    pub(crate) connection: &'a mut SqliteConnection,
-    pub(crate) now: i64,
-    pub(crate) faults: Arc<ActiveFaults>,
-}
-
-impl<'a> Transaction<'a> {
-    /// Wraps a connection that is inside a transaction.
-    pub(crate) fn new(connection: &'a mut SqliteConnection, faults: &Faults) -> Self {
-        Self {
-            connection,
-            now: clock::now(),
-            faults: faults.active(),
-        }
-    }
-
+impl Transaction<'_> {
     /// Applies a decision to the payment and writes its ledger entries under the key of the causing
     /// call. The caller saves the payment.
     fn apply(

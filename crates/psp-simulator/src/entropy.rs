@@ -6,7 +6,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// The operating system provided no randomness.
 #[derive(Debug, thiserror::Error)]
-#[error("the operating system gave no randomness")]
+#[error("the operating system provides no randomness")]
 pub(crate) struct NoEntropy;
 
 /// `prefix` followed by 144 random bits in base64url (24 characters of `A-Za-z0-9_-`).

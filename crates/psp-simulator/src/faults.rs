@@ -1,24 +1,19 @@
-//! `PUT /v1/faults`, `GET`, `DELETE`: fault injection on request.
+//! Fault injection on request.
 //!
 //! The settings are persistent; only `refuse_connections_ms` is a one-time action that is not
 //! repeated after a restart.
 
+pub(crate) mod api;
 pub(crate) mod inject;
 pub(crate) mod rng;
 pub(crate) mod settings;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
-use actix_web::http::header::{CONNECTION, HeaderValue};
-use actix_web::{HttpRequest, HttpResponse, web};
 use diesel::sqlite::SqliteConnection;
 
-use crate::app::Simulator;
 use crate::clock;
-use crate::problem::Problem;
-use crate::server::connections::Connection;
 use crate::store::{self, StoreError};
 use rng::FaultRng;
 use settings::FaultSettings;
@@ -86,56 +81,9 @@ impl Faults {
             store::notifications::release_held(connection, clock::now())?;
         }
         let seed = settings.seed_or_random()?;
-        tracing::info!(seed, ?settings, "the faults were set");
+        tracing::info!(seed, ?settings, "faults set");
         let active = Arc::new(ActiveFaults::new(settings, seed));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
         Ok(())
     }
-}
-
-/// `PUT /v1/faults`: replaces all faults. If connections are to be refused, the listener is closed
-/// before the response is sent on the remaining connection: a client that has the response is
-/// refused from then on.
-pub(crate) async fn put(
-    request: HttpRequest,
-    bytes: web::Bytes,
-    simulator: web::Data<Simulator>,
-) -> Result<HttpResponse, Problem> {
-    let settings = FaultSettings::read(&bytes)?;
-    let closed_for = settings.refuse_connections_ms.filter(|millis| *millis > 0);
-    set(&simulator, settings.clone()).await?;
-    let mut response = HttpResponse::Ok().json(settings);
-    if let Some(millis) = closed_for {
-        let except = request.conn_data::<Connection>().map(Connection::id);
-        simulator
-            .listener_control
-            .close_for(Duration::from_millis(millis), except)
-            .await;
-        response
-            .headers_mut()
-            .insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
-}
-
-/// `GET /v1/faults`: the faults as they were put, `{}` if there are none.
-pub(crate) async fn get(simulator: web::Data<Simulator>) -> HttpResponse {
-    HttpResponse::Ok().json(&simulator.faults.active().settings)
-}
-
-/// `DELETE /v1/faults`: removes all faults and releases delayed notifications at once.
-pub(crate) async fn delete(simulator: web::Data<Simulator>) -> Result<HttpResponse, Problem> {
-    let settings = FaultSettings::default();
-    set(&simulator, settings.clone()).await?;
-    Ok(HttpResponse::Ok().json(settings))
-}
-
-async fn set(simulator: &Simulator, settings: FaultSettings) -> Result<(), Problem> {
-    let faults = simulator.faults.clone();
-    simulator
-        .store
-        .write(move |connection| faults.replace(connection, settings))
-        .await?;
-    simulator.notifiers.notify_all();
-    Ok(())
 }

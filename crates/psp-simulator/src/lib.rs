@@ -78,11 +78,13 @@ mod operations;
 mod pages;
 mod payments;
 mod problem;
+mod routes;
 mod scheduler;
 mod server;
 mod store;
 mod texts;
 mod tokens;
+mod transaction;
 
 pub use config::{Config, Secret};
 pub use server::{Running, start};

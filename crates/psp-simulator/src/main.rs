@@ -16,27 +16,27 @@ use oncharge_psp_simulator::{Config, Secret, start};
 const BEARER: &str = "ONCHARGE_SIMULATOR_BEARER";
 const NOTIFICATION_KEY: &str = "ONCHARGE_SIMULATOR_NOTIFICATION_KEY";
 
-/// A payment service provider for sandboxes and tests. No real money moves.
+/// A payment service provider for sandboxes and tests. It moves no real money.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Address to listen on; anything but loopback needs both secrets from the environment.
+    /// Address to listen on. An address other than loopback requires ONCHARGE_SIMULATOR_BEARER and
+    /// ONCHARGE_SIMULATOR_NOTIFICATION_KEY.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
     /// Port to listen on; 0 picks a free one.
     #[arg(long, default_value_t = 8081)]
     port: u16,
-    /// Folder of the database file `psp-simulator.sqlite`.
+    /// Directory of the database file psp-simulator.sqlite.
     #[arg(long, default_value = ".oncharge")]
     data_dir: PathBuf,
-    /// The database file itself, instead of --data-dir.
+    /// The database file, instead of --data-dir.
     #[arg(long, conflicts_with = "data_dir")]
     database: Option<PathBuf>,
-    /// Origin under which browsers reach the simulator, where that is not the address above.
+    /// Origin under which browsers reach the simulator, if it differs from the address.
     #[arg(long)]
     public_url: Option<String>,
-    /// Host name under which the simulator answers, besides localhost and its address; may be given
-    /// more than once.
+    /// Additional host name to accept, besides localhost and the address; can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
 }
@@ -51,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
     let (bearer, notification_key) = (env_var(BEARER), env_var(NOTIFICATION_KEY));
     if !arguments.bind.is_loopback() && (bearer.is_none() || notification_key.is_none()) {
         anyhow::bail!(
-            "to listen on {}, set {BEARER} and {NOTIFICATION_KEY}",
+            "listening on {}, which is not a loopback address, requires {BEARER} and \
+             {NOTIFICATION_KEY} to be set",
             arguments.bind
         );
     }

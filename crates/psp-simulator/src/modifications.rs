@@ -7,9 +7,9 @@ use crate::app::Simulator;
 use crate::body::{Body, require_json};
 use crate::call;
 use crate::codes::Kind;
-use crate::engine::Transaction;
 use crate::engine::modify::{self, ModificationCall};
 use crate::problem::Problem;
+use crate::transaction::Transaction;
 
 /// `/captures {amount}`: captures all or part of the held amount and voids the rest.
 pub(crate) async fn capture(

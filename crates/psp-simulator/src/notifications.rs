@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::clock;
 use crate::codes::{Kind, Outcome, Reason};
-use crate::engine::Transaction;
 use crate::entropy;
 use crate::faults::rng::Purpose;
 use crate::store::StoreError;
 use crate::store::notifications::{self, NewNotification};
 use crate::store::operations::Operation;
 use crate::store::payments::{CardBody, Payment};
+use crate::transaction::Transaction;
 
 /// Maximum random delay by `reorder_notifications`, in milliseconds.
 const MAX_REORDER_MILLIS: u64 = 1_000;

@@ -28,7 +28,7 @@ pub(crate) async fn get(
         .await?;
     let Some((operation, payment)) = found else {
         return Err(Problem::NotFound(
-            "no call with this Idempotency-Key has been seen",
+            "no request with this Idempotency-Key was received",
         ));
     };
     let mut body = json!({

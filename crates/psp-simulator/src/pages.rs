@@ -35,7 +35,7 @@ pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Probl
             "text/javascript; charset=utf-8",
             include_str!("../assets/challenge.js"),
         ),
-        _ => return Err(Problem::NotFound("there is nothing here")),
+        _ => return Err(Problem::NotFound("no such path")),
     };
     Ok(HttpResponse::Ok().content_type(kind).body(text))
 }
@@ -43,7 +43,7 @@ pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Probl
 /// Renders a page with a Content-Security-Policy.
 pub(crate) fn render_page(page: &impl Template, policy: &str) -> Result<HttpResponse, Problem> {
     let text = page.render().map_err(|error| {
-        tracing::error!(%error, "a page could not be written");
+        tracing::error!(%error, "cannot render a page");
         Problem::Internal
     })?;
     Ok(HttpResponse::Ok()

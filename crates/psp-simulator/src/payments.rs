@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::app::Simulator;
 use crate::body::{Body, require_json};
 use crate::call;
-use crate::engine::Transaction;
 use crate::engine::pay::{self, PaymentCall};
 use crate::problem::Problem;
+use crate::transaction::Transaction;
 
 /// Maximum length of a caller's reference, in characters.
 const MAX_REFERENCE_LENGTH: usize = 255;
@@ -35,7 +35,7 @@ fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {
     let token = body.text("token", 200);
     // Anything else could be a card number: it is neither looked up nor stored nor echoed.
     if !token.is_empty() && !is_token(&token) {
-        body.add_problem("token", "is no token of this PSP");
+        body.add_problem("token", "is not a token of this PSP");
     }
     let amount = body.amount("amount");
     let currency = body.currency("currency");

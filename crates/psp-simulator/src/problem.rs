@@ -64,16 +64,16 @@ impl Problem {
     const fn message(&self) -> &'static str {
         match self {
             Self::Malformed(message) | Self::NotFound(message) => message,
-            Self::Unauthorized => "the bearer token is missing or wrong",
-            Self::CrossOrigin => "pages of other origins cannot use the simulator",
+            Self::Unauthorized => "the bearer token is missing or invalid",
+            Self::CrossOrigin => "requests from pages of other origins are not allowed",
             Self::UnknownHost => {
-                "the simulator answers as localhost, by its own address, and by the names that it \
-                 was started with (--host NAME)"
+                "unknown host: use localhost, the address that the simulator listens on, or a name \
+                 given with --host NAME"
             }
             Self::UnsupportedMediaType => "send the body as application/json",
-            Self::Invalid(_) => "some fields cannot be taken",
-            Self::KeyReused => "this Idempotency-Key was used before with other parameters",
-            Self::Internal => "the simulator could not do its work",
+            Self::Invalid(_) => "some fields are invalid",
+            Self::KeyReused => "this Idempotency-Key was used with other parameters",
+            Self::Internal => "internal error of the simulator",
         }
     }
 }
@@ -110,7 +110,7 @@ impl ResponseError for Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         // The error's text contains names of tables and columns, never values from a caller.
-        tracing::error!(?error, "a call failed inside the simulator");
+        tracing::error!(?error, "a request failed with an internal error");
         Self::Internal
     }
 }

@@ -6,8 +6,9 @@ use actix_web::web;
 
 use crate::app::Simulator;
 use crate::clock;
-use crate::engine::{Transaction, due};
+use crate::engine::due;
 use crate::store::{StoreError, operations};
+use crate::transaction::Transaction;
 
 /// The delay before a retry after a database error.
 const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -19,7 +20,7 @@ pub(crate) async fn run(simulator: web::Data<Simulator>) {
         let delay = match run_due(&simulator).await {
             Ok(delay) => delay,
             Err(error) => {
-                tracing::warn!(?error, "accepted work could not be done");
+                tracing::warn!(?error, "cannot complete accepted work");
                 Some(ERROR_RETRY_DELAY)
             }
         };

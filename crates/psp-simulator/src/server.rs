@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod listener_control;
+mod listener_task;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,8 @@ use crate::faults::Faults;
 use crate::notifications::delivery::{self, Sender};
 use crate::scheduler;
 use crate::store::{Store, StoreError};
-use listener_control::{ListenerControl, ListenerTask};
+use listener_control::ListenerControl;
+use listener_task::ListenerTask;
 
 /// A running simulator. Dropping it requests a stop; [`Running::stop`] also waits for it.
 pub struct Running {
@@ -73,15 +75,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let database = config.database.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&database))
         .await
-        .context("the database was not opened")??;
+        .context("opening the database was interrupted")??;
     let faults = store
         .read(Faults::load)
         .await
         .map_err(|error: StoreError| anyhow::Error::new(error).context("cannot load the faults"))?;
     let sender = Sender::new(config.notification_key.bytes())?;
-    let listener = listener_control::bind(SocketAddr::new(config.bind, config.port))
+    let listener = listener_task::bind(SocketAddr::new(config.bind, config.port))
         .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
-    let address = listener.local_addr().context("the port has no address")?;
+    let address = listener
+        .local_addr()
+        .context("cannot read the port's address")?;
     let url = format!("http://{}", local_address(address));
 
     let mut names = config.hosts;
@@ -99,13 +103,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     });
     let (stop, stopped) = watch::channel(false);
     let listener_task = ListenerTask::open(listener, address, simulator.clone())
-        .context("the HTTP server did not start")?;
+        .context("cannot start the HTTP server")?;
     let listener_task = spawn(listener_task.run(outages, stopped));
     let tasks = vec![
         spawn(scheduler::run(simulator.clone())),
         spawn(delivery::run(simulator.clone(), sender)),
     ];
-    tracing::info!(%url, "the PSP simulator answers");
+    tracing::info!(%url, "the PSP simulator is ready");
     Ok(Running {
         url,
         simulator,

@@ -32,16 +32,16 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
     /// The simulator is stopping, or the whole transaction could not be committed.
-    #[error("the database takes no work")]
+    #[error("the database is unavailable")]
     Unavailable,
     /// A statement failed.
     #[error("a statement failed")]
     Database(#[from] diesel::result::Error),
     /// No id could be generated.
-    #[error("no identifier could be made")]
+    #[error("cannot generate an id")]
     Entropy(#[from] NoEntropy),
     /// A notification could not be serialized as JSON.
-    #[error("a notification could not be written")]
+    #[error("cannot serialize a notification")]
     Json(#[from] serde_json::Error),
     /// A required row is missing or invalid.
     #[error("a row of table {0} is missing or unreadable")]
@@ -64,14 +64,14 @@ impl Store {
             .filter(|folder| !folder.as_os_str().is_empty())
         {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+                .with_context(|| format!("cannot create the directory {}", folder.display()))?;
         }
         let lock = lock(path)?;
         create_private(path).with_context(|| format!("cannot create {}", path.display()))?;
         let mut connection = connect(path)?;
         connection
             .run_pending_migrations(MIGRATIONS)
-            .map_err(|error| anyhow::anyhow!("cannot bring the tables up to date: {error}"))?;
+            .map_err(|error| anyhow::anyhow!("cannot migrate the database: {error}"))?;
         let writer = DbThread::start("psp-simulator writer", connection, Mode::Write)?;
         let reader = DbThread::start("psp-simulator reader", connect(path)?, Mode::Read)?;
         Ok(Self {
@@ -106,7 +106,7 @@ impl Store {
         self.reader.close();
         self.writer.close();
         if let Err(error) = self.lock.unlock() {
-            tracing::warn!(%error, "the lock on the database file was not released");
+            tracing::warn!(%error, "cannot release the lock on the database file");
         }
     }
 }
@@ -135,7 +135,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         .with_context(|| format!("cannot open {}", name.display()))?;
     file.try_lock().with_context(|| {
         format!(
-            "another simulator uses {} (its lock is {})",
+            "another simulator uses {} (lock file: {})",
             path.display(),
             name.display()
         )

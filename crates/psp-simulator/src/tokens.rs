@@ -42,7 +42,7 @@ fn read(bytes: &[u8]) -> Result<Card, Problem> {
     let number = body.text("number", 40);
     let card = cards::parse(&number);
     if card.is_none() && !number.is_empty() {
-        body.add_problem("number", "is no card number");
+        body.add_problem("number", "is not a valid card number");
     }
     let month = whole_number(&mut body, "exp_month").filter(|month| (1..=12).contains(month));
     let year = whole_number(&mut body, "exp_year").map(|year| {
@@ -58,18 +58,18 @@ fn read(bytes: &[u8]) -> Result<Card, Problem> {
         body.add_problem("cvc", "must be three or four digits");
     }
     body.finish()?;
-    card.ok_or_else(|| Problem::field("number", "is no card number"))
+    card.ok_or_else(|| Problem::field("number", "is not a valid card number"))
 }
 
 /// A card is valid to the end of its expiry month (UTC).
 fn check_expiry(body: &mut Body, month: Option<i32>, year: Option<i32>) {
     let (this_year, this_month) = clock::year_and_month();
     match (month, year) {
-        (None, _) => body.add_problem("exp_month", "must be 1 to 12"),
+        (None, _) => body.add_problem("exp_month", "must be an integer from 1 to 12"),
         (_, None) => body.add_problem("exp_year", "must be a year"),
         (_, Some(year)) if year < this_year => body.add_problem("exp_year", "is past"),
         (_, Some(year)) if year > this_year + MAX_VALIDITY_YEARS => {
-            body.add_problem("exp_year", "is too far away");
+            body.add_problem("exp_year", "is too far in the future");
         }
         (Some(month), Some(year))
             if year == this_year && month < i32::from(u8::from(this_month)) =>

@@ -41,9 +41,9 @@ const DATA_DIR: &str = ".oncharge";
 /// Payments between a shop and its payment processors: an HMAC-signed REST API, a hosted checkout,
 /// captures, cancels, refunds and signed webhooks.
 ///
-/// Without a command it starts the sandbox (`dev`): the API, the checkout, a simulated processor and
-/// a demo shop on this machine, where no real money moves. `serve` runs the service in production.
-/// The reference of the API is at /docs of a running server.
+/// Without a command, starts the sandbox (`dev`): the API, the checkout, a PSP simulator and a demo
+/// shop on this machine. The sandbox moves no real money. `serve` runs the service in production. A
+/// running server has the API reference at /docs.
 #[derive(Debug, Parser)]
 #[command(name = "oncharge", version, about)]
 pub(crate) struct Cli {
@@ -55,32 +55,32 @@ pub(crate) struct Cli {
 enum Command {
     /// Starts the sandbox: API, checkout, PSP simulator and demo shop on this machine (the default).
     Dev(dev::Dev),
-    /// Shows one payment step by step in a sandbox of its own, and exits.
+    /// Runs one payment step by step in a temporary sandbox, then exits.
     Demo,
     /// Runs the service: API, checkout, operators' port and workers.
     Serve(serve::Serve),
-    /// Brings the database's schema up to date (`serve` does so as well).
+    /// Migrates the database schema to the current version (`serve` does so too).
     Migrate(Target),
     /// Prints a signed curl command for a request to the API.
     Sign(sign::Sign),
-    /// Checks the configuration, the keys and the way to the database.
+    /// Checks the configuration, the keys and the connection to the database.
     #[command(subcommand)]
     Config(config_check::ConfigCommand),
-    /// Rotates the keys that seal data at rest.
+    /// Rotates the keys that encrypt data at rest.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Creates, lists, shows, changes, disables and enables merchants.
     #[command(subcommand)]
     Merchant(merchant::MerchantCommand),
-    /// Creates and revokes API keys.
+    /// Creates, lists and revokes API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
     /// Adds, lists and revokes bans of shoppers (the shared blocklist).
     #[command(subcommand)]
     Ban(ban::BanCommand),
-    /// Lists work that needs a person's attention, one item a line.
+    /// Lists work that needs manual attention, or dismisses it from the list.
     Stuck(stuck::Stuck),
-    /// Compares operations with what the payment processors know about them; changes nothing.
+    /// Compares operations with the payment processors' records; changes nothing.
     Reconcile(reconcile::Reconcile),
     /// Prints the `OpenAPI` document of the API.
     Openapi,
@@ -115,13 +115,13 @@ impl Cli {
 /// Which data a command works on; fit to run beside a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// The directory of the embedded database (default: the sandbox's, .oncharge).
+    /// Directory of the embedded database (default: .oncharge, as for the sandbox).
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// A postgres:// URL in place of the embedded file.
+    /// postgres:// URL; without it, the embedded database is used.
     #[arg(long)]
     database_url: Option<String>,
-    /// A configuration file.
+    /// Configuration file (default: oncharge.toml, if it exists).
     #[arg(long)]
     config: Option<PathBuf>,
 }
@@ -169,8 +169,8 @@ impl Target {
         let file = embedded_file(self.data_dir());
         if !is_named && !file.exists() {
             bail!(
-                "there is no database: set database.url (ONCHARGE__DATABASE__URL or \
-                 --database-url), or name the directory of the embedded database by --data-dir"
+                "no database is configured: set database.url (ONCHARGE__DATABASE__URL or \
+                 --database-url), or pass the directory of the embedded database with --data-dir"
             );
         }
         Components::for_commands(&settings, accounts, self.data_dir()).await

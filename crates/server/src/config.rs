@@ -126,12 +126,12 @@ impl Settings {
             .map_err(ConfigReadError::from)?
             .build()
             .map_err(ConfigReadError::from)
-            .context("the configuration cannot be read")?;
+            .context("cannot read the configuration")?;
         names::check_keys(&layered.collect().map_err(ConfigReadError::from)?)?;
         let settings: Self = layered
             .try_deserialize()
             .map_err(ConfigReadError::from)
-            .context("the configuration is not acceptable")?;
+            .context("the configuration is invalid")?;
         settings.check()?;
         Ok(settings)
     }
@@ -145,8 +145,8 @@ impl Settings {
         check_environment(ToolVariables::Refused)?;
         if self.database.url.is_none() && data_dir.is_none() {
             bail!(
-                "no database is named: set database.url (ONCHARGE__DATABASE__URL or \
-                 --database-url), or name the directory of the embedded database by --data-dir"
+                "no database is configured: set database.url (ONCHARGE__DATABASE__URL or \
+                 --database-url), or pass the directory of the embedded database with --data-dir"
             );
         }
         Ok(())
@@ -157,14 +157,14 @@ impl Settings {
         self.limits.check()?;
         self.database.check(self.mode)?;
         if !(1..=7 * 86_400).contains(&self.checkout.session_ttl_seconds) {
-            bail!("checkout.session_ttl_seconds must be 1 to 604800");
+            bail!("checkout.session_ttl_seconds must be between 1 and 604800");
         }
         self.webhooks.check(self.mode)?;
         for (account, psp) in &self.psp {
             psp.check(account, self.mode)?;
         }
         tracing_subscriber::EnvFilter::try_new(&self.log.filter)
-            .context("log.filter is not a filter")?;
+            .context("log.filter must be a tracing filter, such as info or warn,oncharge=debug")?;
         Ok(())
     }
 }

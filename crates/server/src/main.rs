@@ -4,7 +4,6 @@ mod command;
 mod config;
 mod sandbox;
 mod server;
-mod shop;
 mod shutdown;
 mod system;
 mod telemetry;

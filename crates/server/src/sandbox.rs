@@ -8,9 +8,11 @@ mod merchant;
 mod ports;
 mod run;
 mod simulator;
+mod urls;
 
 pub(crate) use credentials::Credentials;
 pub(crate) use lock::ServerLock;
 pub(crate) use ports::Port;
-pub(crate) use run::{Options, Sandbox, Urls};
+pub(crate) use run::{Options, Sandbox};
 pub(crate) use simulator::psp_accounts_in;
+pub(crate) use urls::Urls;

@@ -1,10 +1,8 @@
 //! A running server: API, operators' port and workers, with graceful shutdown.
 
 mod descriptors;
-mod gauges;
 mod ops_server;
 mod reserved_port;
-mod sampling;
 mod start_log;
 mod wait_for_database;
 
@@ -34,9 +32,9 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(12);
 pub(crate) enum Role {
     /// The API and the workers.
     All,
-    /// The API alone.
+    /// Only the API.
     Api,
-    /// The workers alone.
+    /// Only the workers.
     Worker,
 }
 
@@ -78,16 +76,17 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Running> {
     let app = components.app.clone();
     if let Err(error) = store_clock::measure(&app).await {
-        tracing::warn!(%error, "the database's clock cannot be read; it is tried again");
+        tracing::warn!(%error, "cannot read the database's clock, retrying");
     }
     let renewal = Renewal::start(&app);
     if components.is_embedded && role != Role::Api {
         // No other process works on the embedded file: open work was left by a crash.
         components
+            .store
             .work
             .make_all_due(app.now())
             .await
-            .context("the queues cannot be woken")?;
+            .context("cannot make the queued work due")?;
     }
     let mut server = None;
     if let Some(reserved_port) = reserved_port {
@@ -125,7 +124,7 @@ impl ServerTask {
     async fn stop(self) {
         self.handle.stop(true).await;
         if let Ok(Err(error)) = self.task.await {
-            tracing::warn!(%error, "a server ended badly");
+            tracing::warn!(%error, "an HTTP server ended with an error");
         }
     }
 }
@@ -170,15 +169,15 @@ impl Running {
         let started = tokio::time::Instant::now();
         tracing::info!(
             limit_seconds = SHUTDOWN_TIMEOUT.as_secs(),
-            "stopping: new requests are refused, /readyz answers 503"
+            "stopping: new requests are rejected, /readyz returns 503"
         );
         let stopping = async {
             if let Some(api) = self.api {
-                tracing::info!("finishing the requests that are in progress");
+                tracing::info!("finishing requests in progress");
                 api.stop().await;
             }
             if let Some(workers) = self.workers {
-                tracing::info!("finishing the work that the workers have claimed");
+                tracing::info!("finishing claimed work");
                 workers.stop().await;
             }
             self.app.drain().await;
@@ -190,11 +189,11 @@ impl Running {
             .is_ok();
         let seconds = started.elapsed().as_secs_f64();
         if is_done {
-            tracing::info!(seconds, "stopped: everything in progress is finished");
+            tracing::info!(seconds, "stopped: all requests and work finished");
         } else {
             tracing::warn!(
                 seconds,
-                "stopped at the time limit with work in progress: recovery will finish it"
+                "stopped at the time limit with work in progress; recovery will finish it"
             );
         }
     }

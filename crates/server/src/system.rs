@@ -30,7 +30,7 @@ impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
         // Continuing without randomness is unsafe: ids, nonces and secrets would repeat.
         if self.0.fill(buffer).is_err() {
-            tracing::error!("the operating system gives no randomness");
+            tracing::error!("the operating system provides no randomness");
             std::process::abort();
         }
     }

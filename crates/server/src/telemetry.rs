@@ -51,7 +51,7 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
             .try_init(),
     };
     if let Err(error) = started {
-        tracing::debug!(%error, "logging runs already");
+        tracing::debug!(%error, "logging is already initialized");
     }
     panic::log_panics();
     Ok(())

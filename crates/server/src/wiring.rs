@@ -7,15 +7,13 @@ use std::{
 
 use anyhow::Context;
 use oncharge_adapter_http::JsonPresenter;
+use oncharge_adapter_ops::RoundTrips;
 use oncharge_adapter_postgres::PostgresStore;
 use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::{App, Dependencies, keys};
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    OperatorQueries, PspRegistry, WebhookRepository, WebhookSender, WorkQueue,
-};
+use oncharge_ports::{PspRegistry, Store, WebhookSender};
 
 use crate::{
     config::{Keys, Mode, PspAccounts, PspSettings, Settings},
@@ -31,21 +29,13 @@ const EMBEDDED_FILE: &str = "oncharge.db";
 #[derive(Clone)]
 pub(crate) struct Components {
     pub(crate) app: App,
-    /// Maintenance of the store.
-    pub(crate) maintenance: Arc<dyn Maintenance>,
-    pub(crate) work: Arc<dyn WorkQueue>,
-    /// Merchants, for setting up the sandbox.
-    pub(crate) merchants: Arc<dyn MerchantRepository>,
-    /// Webhook endpoints, for setting up the sandbox.
-    pub(crate) webhooks: Arc<dyn WebhookRepository>,
+    /// The store, for setting up the sandbox and for the gauges.
+    pub(crate) store: Store,
     /// Whether the store is the embedded file, which a single server uses.
     pub(crate) is_embedded: bool,
     /// Number of round trips to the database; `None` for the embedded one.
     pub(crate) round_trips: Option<RoundTrips>,
 }
-
-/// Reads a running count.
-pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Components {
     /// Opens the components of a server: a migrated store, and PSP accounts that send notifications
@@ -61,7 +51,7 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || async {
-            let store = Store::open(settings, keys, data_dir).await?;
+            let store = OpenedStore::open(settings, keys, data_dir).await?;
             let components = Self::from_store(store, settings, keys, psps.clone(), sender.clone());
             if components.is_embedded {
                 // The lock on the data directory is held.
@@ -85,7 +75,7 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let keys = settings.keys.configured_or_stored(data_dir, None)?;
         // Commands never start a payment, so no PSP receives this URL.
-        let store = Store::open(settings, &keys, data_dir).await?;
+        let store = OpenedStore::open(settings, &keys, data_dir).await?;
         let components = Self::from_store(
             store,
             settings,
@@ -103,7 +93,7 @@ impl Components {
     /// Opens the database to check the configuration, without migrating it; `None` if none is
     /// configured.
     pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
-        let Some(store) = Store::open_without_migrating(settings, keys)? else {
+        let Some(store) = OpenedStore::open_without_migrating(settings, keys)? else {
             return Ok(None);
         };
         Ok(Some(Self::from_store(
@@ -117,7 +107,7 @@ impl Components {
 
     /// Builds the components on a store.
     fn from_store(
-        store: Store,
+        opened: OpenedStore,
         settings: &Settings,
         keys: &Keys,
         psps: Arc<dyn PspRegistry>,
@@ -126,15 +116,7 @@ impl Components {
         let is_embedded = settings.database.url.is_none();
         let limit = settings.checkout.ban_answers_per_hour;
         let app = App::new(Dependencies {
-            checkout: store.checkout,
-            merchants: store.merchants.clone(),
-            blocklist: store.blocklist,
-            work: store.work.clone(),
-            operator_queries: store.operator_queries,
-            inbox: store.inbox,
-            webhooks: store.webhooks.clone(),
-            key_registry: store.key_registry,
-            maintenance: store.maintenance.clone(),
+            store: opened.store.clone(),
             psps,
             sender,
             presenter: Arc::new(JsonPresenter),
@@ -151,12 +133,9 @@ impl Components {
         });
         Self {
             app,
-            maintenance: store.maintenance,
-            work: store.work,
-            merchants: store.merchants,
-            webhooks: store.webhooks,
+            store: opened.store,
             is_embedded,
-            round_trips: store.round_trips,
+            round_trips: opened.round_trips,
         }
     }
 }
@@ -166,21 +145,13 @@ pub(crate) fn embedded_file(data_dir: &Path) -> PathBuf {
     data_dir.join(EMBEDDED_FILE)
 }
 
-/// One store as the implementation of its ports.
-struct Store {
-    checkout: Arc<dyn CheckoutRepository>,
-    merchants: Arc<dyn MerchantRepository>,
-    blocklist: Arc<dyn BlocklistRepository>,
-    work: Arc<dyn WorkQueue>,
-    operator_queries: Arc<dyn OperatorQueries>,
-    inbox: Arc<dyn Inbox>,
-    webhooks: Arc<dyn WebhookRepository>,
-    key_registry: Arc<dyn KeyRegistry>,
-    maintenance: Arc<dyn Maintenance>,
+/// A store, and its statistics.
+struct OpenedStore {
+    store: Store,
     round_trips: Option<RoundTrips>,
 }
 
-impl Store {
+impl OpenedStore {
     /// Opens the configured store and migrates its schema.
     async fn open(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
         let (keys, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
@@ -188,13 +159,16 @@ impl Store {
             let pool = settings.database.pool_size;
             let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
             return Ok(Self::from_postgres(
-                store.context("the database cannot be opened")?,
+                store.context("cannot open the database")?,
             ));
         }
         let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
-            .with_context(|| format!("{} cannot be opened", file.display()))?;
-        Ok(Self::from_ports(Arc::new(store)))
+            .with_context(|| format!("cannot open {}", file.display()))?;
+        Ok(Self {
+            store: Store::new(Arc::new(store)),
+            round_trips: None,
+        })
     }
 
     /// Opens the configured PostgreSQL without migrating it; `None` if there is none.
@@ -214,34 +188,7 @@ impl Store {
         let statistics_source = store.clone();
         Self {
             round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
-            ..Self::from_ports(Arc::new(store))
-        }
-    }
-
-    fn from_ports<S>(store: Arc<S>) -> Self
-    where
-        S: CheckoutRepository
-            + MerchantRepository
-            + BlocklistRepository
-            + WorkQueue
-            + OperatorQueries
-            + Inbox
-            + WebhookRepository
-            + KeyRegistry
-            + Maintenance
-            + 'static,
-    {
-        Self {
-            checkout: store.clone(),
-            merchants: store.clone(),
-            blocklist: store.clone(),
-            work: store.clone(),
-            operator_queries: store.clone(),
-            inbox: store.clone(),
-            webhooks: store.clone(),
-            key_registry: store.clone(),
-            maintenance: store,
-            round_trips: None,
+            store: Store::new(Arc::new(store)),
         }
     }
 }
@@ -250,13 +197,15 @@ fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn Ps
     let accounts = accounts
         .iter()
         .map(|(name, psp)| account(name, psp, base_url));
-    let registry = Registry::new(accounts).context("the PSP accounts cannot be used")?;
+    let registry = Registry::new(accounts).context("cannot set up the PSP accounts")?;
     Ok(Arc::new(registry))
 }
 
 fn sender(mode: Mode) -> anyhow::Result<Arc<dyn WebhookSender>> {
     let sender = HttpSender::new(Arc::new(SystemClock), mode == Mode::Sandbox);
-    Ok(Arc::new(sender.context("webhooks cannot be sent")?))
+    Ok(Arc::new(
+        sender.context("cannot set up the webhook client")?,
+    ))
 }
 
 fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {

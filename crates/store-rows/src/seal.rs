@@ -117,6 +117,6 @@ impl Sealer {
     /// The name of the key that seals new values.
     pub fn first(&self) -> Result<&str, StoreError> {
         let first = self.keys.first().map(KeyId::as_str);
-        first.ok_or_else(|| StoreError::Failed("there is no master key".into()))
+        first.ok_or_else(|| StoreError::Failed("no master key is configured".into()))
     }
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     blocklist::{Ban, IdentifierType, PepperedHash},
+    branding::Branding,
     currency::Currency,
     id::{Id, Kind, MerchantId, OperationId},
     idempotency::IdempotencyKey,
     keyring::{KeyFingerprint, KeyId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, branding::Branding},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     money::Money,
     operation::{Operation, OperationKind, OperationStatus, SendState},
     psp::{PspAccount, PspReference, TokenFingerprint},

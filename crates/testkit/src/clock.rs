@@ -1,4 +1,4 @@
-//! A clock that moves only when a test moves it.
+//! A clock whose time is set by the test.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 

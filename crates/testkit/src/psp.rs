@@ -18,7 +18,7 @@ pub use ledger::Payment;
 use oncharge_domain::{
     card::Card,
     id::{OperationId, SessionId},
-    psp::{PspAccount, PspReference, PspReport, PspResponse, RefusalReason},
+    psp::{PspAccount, PspDetails, PspReference, PspReport, PspResponse, RefusalReason},
 };
 
 /// A kind of call to the PSP; plans are kept per kind.
@@ -87,6 +87,7 @@ struct State {
     sent: Vec<(Call, OperationId)>,
     notifications: u64,
     card: Option<Card>,
+    false_details: Option<PspDetails>,
     unsupported_currencies: HashSet<&'static str>,
     key_lifetime: Option<std::time::Duration>,
     is_unreachable: bool,
@@ -183,6 +184,12 @@ impl ScriptedPsp {
         self.state().card = card;
     }
 
+    /// States these details in place of the true ones, in responses and look-ups from now on;
+    /// `None` ends it.
+    pub fn state_details(&self, details: Option<PspDetails>) {
+        self.state().false_details = details;
+    }
+
     /// Sets the lifetime of idempotency keys (initially 24 hours). Keys are never removed; the
     /// connector only reports this lifetime.
     pub fn set_key_lifetime(&self, lifetime: std::time::Duration) {
@@ -274,8 +281,12 @@ impl std::fmt::Debug for ScriptedPsp {
 
 impl State {
     fn report(&self, operation: OperationId, answer: PspResponse) -> PspReport {
-        let card = self.card_of(operation);
-        PspReport { answer, card }
+        let mut report = PspReport::from(answer);
+        report.details.card = self.card_of(operation);
+        if let Some(details) = &self.false_details {
+            report.details.clone_from(details);
+        }
+        report
     }
 
     /// The card reported for an operation; none if it is not an authorization.

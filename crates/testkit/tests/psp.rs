@@ -1,4 +1,4 @@
-//! The scripted PSP keeps its keys, its ledger and its plans.
+//! The scripted PSP's idempotency keys, ledger and planned faults.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::HashSet;
@@ -150,7 +150,7 @@ async fn the_ledger_refuses_impossible_operations() {
         .iter()
         .map(Payment::taken)
         .collect();
-    assert_eq!(taken, [-10_000], "refunded, but never captured after all");
+    assert_eq!(taken, [-10_000], "captured although it was only refunded");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The scripted sender keeps what it is given, answers by its script and hangs on demand.
+//! The scripted sender records webhooks, returns scripted outcomes and blocks on request.
 
 use std::time::Duration;
 
@@ -65,7 +65,7 @@ async fn a_blocked_url_hangs_until_unblocked() {
     assert_eq!(
         sender.in_flight(ENDPOINT),
         2,
-        "what is given up counts no more"
+        "a dropped attempt still counts as in progress"
     );
     sender.unblock(ENDPOINT);
     for sent in hanging.join_all().await {

@@ -1,9 +1,13 @@
-//! Reads this workspace as cargo and the file system show it, so that tests can hold the house's
-//! rules over it. The rules themselves are in `tests/rules/`, one test each.
+//! Reads the workspace from cargo and the file system, so that tests can check rules over it. The
+//! rules are in `tests/rules/`, one test each.
 
+mod file_cycles;
+mod modules;
+mod references;
 mod tree;
 mod workspace;
 
+pub use file_cycles::{Cycle, file_cycles};
 pub use tree::{File, Tree};
 pub use workspace::{Crate, Dependency, Kind, Workspace, locked_packages};
 

@@ -1,11 +1,11 @@
-//! The text files of the repository, without what is generated or fetched.
+//! The text files of the repository, without generated or downloaded ones.
 
 use crate::root;
 use anyhow::Context as _;
 use std::fs;
 use std::path::Path;
 
-/// Folders that hold nothing written by hand.
+/// Folders without handwritten files.
 const IGNORED_FOLDERS: [&str; 5] = [
     ".git",
     ".oncharge",
@@ -25,12 +25,12 @@ pub struct Tree {
 pub struct File {
     /// Its path from the root, with `/` on every system.
     pub path: String,
-    /// All that is in it.
+    /// Its content.
     pub text: String,
 }
 
 impl Tree {
-    /// Reads the repository from the disk. Files that are not UTF-8 are left out.
+    /// Reads the repository from the disk. Files that are not UTF-8 are skipped.
     pub fn load() -> anyhow::Result<Self> {
         let mut files = Vec::new();
         read_folder(&root(), "", &mut files)?;
@@ -59,7 +59,7 @@ impl Tree {
 }
 
 impl File {
-    /// The lines that `predicate` picks, each as `path:line: text`, ready to be shown.
+    /// The lines that match `predicate`, each as `path:line: text`.
     pub fn lines_where(&self, predicate: impl Fn(&str) -> bool) -> Vec<String> {
         self.text
             .lines()

@@ -1,4 +1,4 @@
-//! The crates of the workspace and what each of them depends on, as `cargo metadata` tells it.
+//! The crates of the workspace and their dependencies, from `cargo metadata`.
 
 use crate::root;
 use anyhow::{Context as _, ensure};
@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What all packages of ours are called before their folder's name.
+/// The prefix of the names of the workspace's packages.
 const PREFIX: &str = "oncharge-";
 
-/// The workspace: every crate of ours, by package name.
+/// The workspace: its crates, by package name.
 #[derive(Debug, Deserialize)]
 pub struct Workspace {
     /// In cargo's order.
@@ -18,29 +18,29 @@ pub struct Workspace {
     pub crates: Vec<Crate>,
 }
 
-/// A crate of ours.
+/// A crate of the workspace.
 #[derive(Debug, Deserialize)]
 pub struct Crate {
     /// The package's name, e.g. `oncharge-domain`.
     pub name: String,
     /// Its `Cargo.toml`, absolute.
     pub manifest_path: PathBuf,
-    /// All that it names under dependencies of any kind.
+    /// Its dependencies of any kind.
     pub dependencies: Vec<Dependency>,
-    /// The cargo features it declares, with what each turns on.
+    /// Its cargo features, with what each enables.
     pub features: BTreeMap<String, Vec<String>>,
 }
 
-/// One line under a crate's dependencies.
+/// A dependency of a crate.
 #[derive(Debug, Deserialize)]
 pub struct Dependency {
-    /// The package's real name, also where the crate renames it.
+    /// The package's real name, even if the crate renames it.
     pub name: String,
-    /// Where it stands: `None` is an ordinary dependency, which the product carries.
+    /// Its kind; `None` is a normal dependency, which the product includes.
     pub kind: Option<Kind>,
 }
 
-/// The kinds of dependency that are not carried into the product as they are.
+/// The kinds of dependencies that the product does not include directly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -51,7 +51,7 @@ pub enum Kind {
 }
 
 impl Workspace {
-    /// Asks cargo, offline; fails where cargo does.
+    /// Runs cargo offline; fails if cargo fails.
     pub fn load() -> anyhow::Result<Self> {
         let output = Command::new("cargo")
             .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
@@ -63,30 +63,30 @@ impl Workspace {
             "cargo metadata: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        serde_json::from_slice(&output.stdout).context("cargo metadata answered in another shape")
+        serde_json::from_slice(&output.stdout).context("cargo metadata has an unexpected format")
     }
 }
 
 impl Crate {
-    /// The name without the prefix, which is also its folder under `crates/`.
+    /// The name without the prefix, which is also the folder under `crates/`.
     #[must_use]
     pub fn short_name(&self) -> &str {
         self.name.strip_prefix(PREFIX).unwrap_or(&self.name)
     }
 
-    /// The crates of ours that the product's build of this one needs, by short name.
+    /// The workspace's crates that this crate's product build needs, by short name.
     #[must_use]
     pub fn our_dependencies(&self) -> BTreeSet<&str> {
         self.ours(|kind| kind != Some(Kind::Dev))
     }
 
-    /// The crates of ours that only its tests need, by short name.
+    /// The workspace's crates that only this crate's tests need, by short name.
     #[must_use]
     pub fn our_dev_dependencies(&self) -> BTreeSet<&str> {
         self.ours(|kind| kind == Some(Kind::Dev))
     }
 
-    /// Whether the product's build of this crate names the package.
+    /// Whether this crate's product build depends on the package.
     #[must_use]
     pub fn depends_on(&self, package: &str) -> bool {
         self.dependencies
@@ -103,7 +103,7 @@ impl Crate {
     }
 }
 
-/// The names of all packages in `Cargo.lock`: everything that any build of ours can contain.
+/// The names of all packages in `Cargo.lock`: everything that any build can contain.
 pub fn locked_packages() -> anyhow::Result<BTreeSet<String>> {
     let lock = std::fs::read_to_string(root().join("Cargo.lock")).context("Cargo.lock")?;
     let names = lock

@@ -1,11 +1,11 @@
 -- The first schema. Ids are UUIDv7, instants are timestamptz (microseconds), amounts are minor
--- units, documents are jsonb. The CHECKs back the invariants that crates/domain holds, so that no
--- bug above can write what must not be. migrations/sqlite has the same tables, columns, constraints
+-- units, documents are jsonb. The CHECKs repeat the invariants of crates/domain, so that no bug
+-- can write an invalid row. migrations/sqlite has the same tables, columns, constraints
 -- and indexes.
 --
--- Every table whose rows belong to one merchant has merchant_id, so that merchants can be spread
--- over several databases. Where a row repeats the merchant of the row that it belongs to, merchant_id
--- is no foreign key: each one would lock the merchant's row once more.
+-- Every table whose rows belong to one merchant has merchant_id, so that merchants can be distributed
+-- over several databases. If a row belongs to another row of the same merchant, its merchant_id is
+-- not a foreign key: each one would lock the merchant's row again.
 
 CREATE TABLE merchants (
     id                      uuid        NOT NULL PRIMARY KEY,
@@ -18,15 +18,15 @@ CREATE TABLE merchants (
     origins                 jsonb       NOT NULL CHECK (jsonb_typeof(origins) = 'array'),
     require_idempotency_key boolean     NOT NULL,
     created_at              timestamptz NOT NULL,
-    -- Branding of the merchant's checkout; NULL means the checkout's own.
+    -- Branding of the merchant's checkout; NULL: the checkout's default.
     accent                  text                 CHECK (accent ~ '^#[0-9a-f]{6}$'),
     accent_dark             text                 CHECK (accent_dark ~ '^#[0-9a-f]{6}$'),
     logo                    bytea                CHECK (octet_length(logo) BETWEEN 1 AND 8192),
-    -- Since when new sessions and new payments are refused.
+    -- The time from which new sessions and payments are refused; NULL: enabled.
     disabled_at             timestamptz
 );
 
--- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
+-- The key itself is stored only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
 CREATE TABLE api_keys (
     id                 uuid        NOT NULL PRIMARY KEY,
     merchant_id        uuid        NOT NULL REFERENCES merchants (id),
@@ -36,14 +36,14 @@ CREATE TABLE api_keys (
     -- The last four characters of the API key.
     key_hint           text        NOT NULL CHECK (length(key_hint) = 4),
     created_at         timestamptz NOT NULL,
-    -- Written at most once an hour, and not indexed, so that the update stays in its page.
+    -- Written at most once an hour, and not indexed, so that updates are heap-only.
     last_used_at       timestamptz,
     -- NULL: active. In the future: in the grace period of a rotation. In the past: ended.
     ends_at            timestamptz
 );
--- With the end, so that a merchant's ended keys are never read.
+-- Includes the end, so that a merchant's ended keys are not read.
 CREATE INDEX api_keys_merchant ON api_keys (merchant_id, ends_at);
--- For the clean-up; it holds no key that is active.
+-- For the clean-up; contains no active key.
 CREATE INDEX api_keys_ended ON api_keys (ends_at) WHERE ends_at IS NOT NULL;
 
 CREATE TABLE sessions (
@@ -62,14 +62,14 @@ CREATE TABLE sessions (
     created_at        timestamptz NOT NULL,
     updated_at        timestamptz NOT NULL,
     expires_at        timestamptz NOT NULL,
-    -- The attempts to pay, oldest first, each an object of texts (domain::session::Attempt).
+    -- The attempts, oldest first, each an object of texts (domain::session::Attempt).
     attempts          jsonb       NOT NULL CHECK (jsonb_typeof(attempts) = 'array'
                           AND jsonb_array_length(attempts) <= 20),
     challenges        bigint      NOT NULL CHECK (challenges BETWEEN 0 AND 10),
     next_sequence     bigint      NOT NULL CHECK (next_sequence >= 1),
     status            text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
                           'captured', 'refused', 'cancelled', 'error', 'expired')),
-    -- What follows from the status, laid flat (domain::session::Snapshot).
+    -- The fields of the status, flattened (domain::session::Snapshot).
     attempt_id        uuid,
     psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
     amount_authorized bigint      NOT NULL CHECK (amount_authorized BETWEEN 0 AND amount),
@@ -79,11 +79,11 @@ CREATE TABLE sessions (
     failure           text,
     retry             boolean     NOT NULL,
     progress          jsonb       NOT NULL CHECK (jsonb_typeof(progress) = 'object'),
-    -- When the clock must look at it next; NULL where nothing depends on the clock.
+    -- The session's next deadline; NULL: none.
     due_at            timestamptz,
     leased_until      timestamptz,
     lease_token       uuid,
-    -- The unit of work that created it; those that changed it are in session_changes.
+    -- The unit of work that created it; session_changes has those that changed it.
     unit_id           uuid        NOT NULL,
     CONSTRAINT sessions_refunds_within_capture CHECK (
         status = 'error' OR refunds_requested + refunds_succeeded <= amount_captured),
@@ -100,7 +100,7 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
 CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
--- The searched value comes first, so that operators find it without its merchant.
+-- The searched value is the first column, so that operators can search without a merchant.
 CREATE INDEX sessions_by_reference ON sessions (reference, merchant_id, created_at, id);
 CREATE INDEX sessions_by_order ON sessions (order_id, merchant_id, created_at, id)
     WHERE order_id IS NOT NULL;
@@ -111,8 +111,8 @@ CREATE INDEX sessions_newest ON sessions (status, created_at, id);
 CREATE INDEX sessions_capture_failed ON sessions (id)
     WHERE status = 'error' AND failure = 'capture_failed';
 
--- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
--- later units have changed the session again. Rows are deleted after an hour: unit ids begin with
+-- The unit of work that wrote each version (from 2 on), so that `is_committed` works after later
+-- units have changed the session. Rows are deleted after an hour: unit ids begin with
 -- their time of creation, so the primary key serves both.
 CREATE TABLE session_changes (
     unit_id     uuid   NOT NULL PRIMARY KEY,
@@ -121,7 +121,7 @@ CREATE TABLE session_changes (
     version     bigint NOT NULL CHECK (version >= 2)
 );
 
--- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
+-- Personal data is in a separate table, each value sealed, so that it can be erased separately.
 CREATE TABLE contacts (
     session_id   uuid NOT NULL PRIMARY KEY REFERENCES sessions (id),
     merchant_id  uuid NOT NULL,
@@ -140,7 +140,7 @@ CREATE TABLE operations (
     merchant_id       uuid        NOT NULL REFERENCES merchants (id),
     kind              text        NOT NULL CHECK (kind IN ('authorize', 'capture', 'cancel',
                           'refund', 'compensation')),
-    -- Details of one kind each, NULL in all others.
+    -- Details of one kind each, NULL for all others.
     token             bytea                CHECK (octet_length(token) = 32),         -- authorize
     captures          boolean,                                                       -- authorize
     automatic         boolean,                                                       -- capture
@@ -156,11 +156,11 @@ CREATE TABLE operations (
     payment_reference text                 CHECK (length(payment_reference) BETWEEN 1 AND 255),
     status            text        NOT NULL CHECK (status IN ('requested', 'succeeded', 'failed')),
     sending           text        NOT NULL CHECK (sending IN ('intended', 'not_sent', 'unknown',
-                          'accepted')),
+                          'mismatched', 'accepted')),
     psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
     failure           text,
     compensated       boolean     NOT NULL,
-    -- The PSP reports it as done although it has failed here.
+    -- The PSP reports it as done although it failed here.
     contradiction     text                 CHECK (contradiction IN ('listed', 'dismissed')),
     -- The sealed bytes to send; deleted as soon as the operation is final.
     request           bytea,
@@ -168,12 +168,12 @@ CREATE TABLE operations (
     created_at        timestamptz NOT NULL,
     last_sent_at      timestamptz NOT NULL,
     not_before        timestamptz NOT NULL,
-    -- When recovery takes it up; NULL once it is final, so that the queue's index holds open ones.
+    -- When recovery is due; NULL once it is final, so that the index contains only open ones.
     next_try_at       timestamptz,
     tries             bigint      NOT NULL CHECK (tries >= 0),
     leased_until      timestamptz,
     lease_token       uuid,
-    -- One try for each payment-method token; also the index by session.
+    -- One attempt per payment-method token; also the index by session.
     CONSTRAINT operations_token UNIQUE (session_id, token),
     CONSTRAINT operations_authorize CHECK (
         (kind = 'authorize') = (token IS NOT NULL) AND (kind = 'authorize') = (captures IS NOT NULL)
@@ -194,9 +194,9 @@ CREATE TABLE operations (
         contradiction IS NULL OR status = 'failed'),
     CONSTRAINT operations_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
--- Exactly one of authorize, capture and the merchant's cancel can be open for a session. A cancel
--- that ends an attempt runs beside the open authorize that it ends, so it has a place of its own;
--- refunds are independent of each other, and a compensation acts on money that is not the session's.
+-- At most one of authorize, capture and the merchant's cancel can be open for a session. A cancel
+-- that ends an attempt is concurrent with the open authorize that it ends, so it has its own index;
+-- refunds are independent of each other, and a compensation concerns money that is not the session's.
 CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
     WHERE status = 'requested' AND (kind IN ('authorize', 'capture') OR purpose = 'merchant');
 CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
@@ -204,7 +204,7 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
--- For the clean-up: operations that were never sent and that nothing else depends on.
+-- For the clean-up: operations that were never sent and that no other row depends on.
 CREATE INDEX operations_never_sent ON operations (id)
     WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND NOT compensated
         AND contradiction IS NULL;
@@ -240,16 +240,16 @@ CREATE TABLE events (
     status        text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
                       'captured', 'refused', 'cancelled', 'error', 'expired')),
     amount        bigint      NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
-    -- The session's totals after it.
+    -- The session's totals after the event.
     authorized    bigint      NOT NULL CHECK (authorized BETWEEN 0 AND 99999999999),
     captured      bigint      NOT NULL CHECK (captured BETWEEN 0 AND authorized),
     refunded      bigint      NOT NULL CHECK (refunded BETWEEN 0 AND 99999999999),
     currency      text        NOT NULL CHECK (length(currency) = 3),
     failure       text,
-    -- The PSP's reason for the failure, where there is one.
+    -- The PSP's reason for the failure, if any.
     failure_reason text,
     psp_reference text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
-    -- The attempt that it is about, as it was then.
+    -- The attempt that the event is about, as it was at the time.
     attempt       jsonb                CHECK (jsonb_typeof(attempt) = 'object'),
     refund_id     uuid,
     retry_until   timestamptz,
@@ -260,16 +260,17 @@ CREATE TABLE events (
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
 CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
--- One for each merchant at most; a disabled one is kept until it is set again or removed.
+-- At most one per merchant; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
     merchant_id             uuid        NOT NULL PRIMARY KEY REFERENCES merchants (id),
-    -- From its first setting to its removal; deliveries name it.
+    -- Unchanged from the first write to the removal; deliveries reference it.
     id                      uuid        NOT NULL,
-    -- Counts the merchant's changes.
+    -- Incremented by the merchant's changes.
     version                 bigint      NOT NULL CHECK (version >= 1),
     url                     text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
-    key_id                  uuid        NOT NULL REFERENCES api_keys (id),
-    -- The secrets of Standard Webhooks, sealed; the previous one signs until its end.
+    -- The API key that set it; not a foreign key, since ended keys are deleted.
+    key_id                  uuid        NOT NULL,
+    -- The secrets of Standard Webhooks, sealed; the previous one signs until it ends.
     secret                  bytea       NOT NULL,
     secret_key_id           text        NOT NULL,
     previous_secret         bytea,
@@ -285,44 +286,42 @@ CREATE TABLE webhook_endpoints (
         AND (previous_secret IS NULL) = (previous_secret_ends_at IS NULL)),
     CONSTRAINT webhook_endpoints_disabled CHECK ((disabled IS NULL) = (disabled_at IS NULL))
 );
--- For the foreign key, when a key is deleted.
-CREATE INDEX webhook_endpoints_by_key ON webhook_endpoints (key_id);
 -- For the list of stuck work.
 CREATE INDEX webhook_endpoints_failing ON webhook_endpoints (failing_since)
     WHERE failing_since IS NOT NULL AND disabled IS NULL;
 
--- The outbox: one row for each event that has or had somewhere to go, written with the event.
+-- The outbox: one row per event that had an endpoint, written in the same commit as the event.
 CREATE TABLE deliveries (
     event_id     uuid        NOT NULL PRIMARY KEY REFERENCES events (id),
     session_id   uuid        NOT NULL,
     merchant_id  uuid        NOT NULL,
     sequence     bigint      NOT NULL CHECK (sequence >= 1),
-    -- The endpoint that it was made for, which may be removed by now, and the URL at that time.
+    -- The endpoint at the time of the event, which may have been removed since, and its URL.
     endpoint_id  uuid        NOT NULL,
     url          text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
     state        text        NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts     bigint      NOT NULL CHECK (attempts >= 0),
     failures     bigint      NOT NULL CHECK (failures BETWEEN 0 AND 10),
-    -- How often it was redelivered.
+    -- Number of redeliveries.
     round        bigint      NOT NULL CHECK (round >= 0),
-    -- The event's.
+    -- Of the event.
     created_at   timestamptz NOT NULL,
-    -- When it is tried next; NULL once it is over, so that the indexes hold what is open.
+    -- When the next attempt is due; NULL once it has ended, so that indexes contain only pending ones.
     next_try_at  timestamptz,
     leased_until timestamptz,
     lease_token  uuid,
-    -- When it was delivered or given up, by the database's clock.
+    -- When it was delivered or became dead, by the database's clock.
     ended_at     timestamptz,
     CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
     CONSTRAINT deliveries_ended CHECK ((state = 'pending') = (ended_at IS NULL)),
     CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
--- With the creation, so that the depth of a long queue is counted in the index alone.
+-- Includes the creation time, so that the depth of the queue is an index-only scan.
 CREATE INDEX deliveries_due ON deliveries (next_try_at, created_at) WHERE next_try_at IS NOT NULL;
--- First attempts that wait, by which the next one knows its turn.
+-- Pending first attempts, which later ones of the same session wait for.
 CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
     WHERE attempts = 0 AND next_try_at IS NOT NULL;
--- Each merchant's own queue: one with a long queue does not stand before the others.
+-- A queue per merchant: a long queue does not delay other merchants.
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
 -- For the clean-up.
 CREATE INDEX deliveries_ended_at ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
@@ -334,15 +333,15 @@ CREATE TABLE delivery_attempts (
     at          timestamptz NOT NULL,
     status      bigint               CHECK (status BETWEEN 100 AND 999),
     latency_ms  bigint      NOT NULL CHECK (latency_ms >= 0),
-    -- The first kilobyte of the answer.
+    -- The first kilobyte of the response.
     response    text        NOT NULL CHECK (length(response) <= 1024),
     error       text,
     PRIMARY KEY (event_id, number),
     CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
 );
 
--- The inbox: what PSPs have told, as it came. It names operations and sessions without foreign
--- keys: evidence must never hold anything up.
+-- The inbox: notifications of PSPs as received. It references operations and sessions without
+-- foreign keys, so that it never blocks a deletion.
 CREATE TABLE psp_notifications (
     id           uuid        NOT NULL PRIMARY KEY,
     connector    text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
@@ -350,13 +349,13 @@ CREATE TABLE psp_notifications (
     event_key    text                 CHECK (length(event_key) BETWEEN 1 AND 255),
     status       text        NOT NULL CHECK (status IN ('waiting', 'handled', 'irrelevant',
                      'mismatched', 'unmatched', 'malformed', 'unverified', 'dismissed')),
-    -- Its bytes, sealed.
+    -- The raw bytes, sealed.
     body         bytea       NOT NULL,
     body_key_id  text        NOT NULL,
     received_at  timestamptz NOT NULL,
     operation_id uuid,
     session_id   uuid,
-    -- When it is taken up; NULL unless it waits.
+    -- When it is due; NULL unless it is waiting.
     next_try_at  timestamptz,
     tries        bigint      NOT NULL CHECK (tries >= 0),
     leased_until timestamptz,
@@ -372,8 +371,8 @@ CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_
 CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
     WHERE session_id IS NOT NULL;
 
--- A record is reserved (operation_id) or answered; the answer's body is sealed. operation_id is no
--- foreign key: a delete of an operation would look for it in all records.
+-- A record is reserved (operation_id) or has a response, whose body is sealed. operation_id is not
+-- a foreign key: deleting an operation would search all records.
 CREATE TABLE idempotency_keys (
     merchant_id  uuid        NOT NULL REFERENCES merchants (id),
     key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
@@ -409,23 +408,23 @@ CREATE TABLE bans (
     revoked_at timestamptz
 );
 CREATE INDEX bans_hash ON bans (hash);
--- Whether a live ban is under a pepper.
+-- Whether a live ban uses a pepper.
 CREATE INDEX bans_live ON bans (pepper_id, expires_at) WHERE revoked_at IS NULL;
 
--- The keys that stored data was made with, each registered before its first use, so that a start-up
--- check reads a few rows whatever the size of the other tables. The digest reveals a wrong key under a
+-- The keys that stored data uses, each registered before its first use, so that the start-up check
+-- reads a few rows whatever the size of the other tables. The digest detects a wrong key under a
 -- known id.
 CREATE TABLE keys_in_use (
     purpose    text        NOT NULL CHECK (purpose IN ('master', 'pepper')),
     key_id     text        NOT NULL CHECK (length(key_id) BETWEEN 1 AND 32),
     digest     bytea       NOT NULL CHECK (octet_length(digest) = 32),
-    -- Until when a process may seal under a master key without registering it again.
+    -- The time until which a process may seal under a master key without registering it again.
     used_until timestamptz,
     PRIMARY KEY (purpose, key_id),
     CONSTRAINT keys_in_use_until CHECK ((purpose = 'master') = (used_until IS NOT NULL))
 );
 
--- Server processes and the keys that each has, as texts "id:digest" in order.
+-- Server processes and their keys, as texts "id:digest" in order.
 CREATE TABLE nodes (
     id          uuid        NOT NULL PRIMARY KEY,
     name        text        NOT NULL,
@@ -434,7 +433,7 @@ CREATE TABLE nodes (
     live_until  timestamptz NOT NULL
 );
 
--- Append-only; it names other rows without foreign keys, so that it never holds anything up.
+-- Append-only; references other rows without foreign keys, so that it never blocks a deletion.
 CREATE TABLE audit_log (
     number       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     id           uuid        NOT NULL UNIQUE,

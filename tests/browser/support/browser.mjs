@@ -1,5 +1,4 @@
-// The system's Chromium, and what one visitor does in it, with everything that the pages ask for and
-// complain about on record.
+// The system's Chromium, and visitors whose requests and errors are recorded.
 import { chromium } from 'playwright-core';
 
 const FLAGS = [
@@ -21,7 +20,7 @@ const PHONE = {
 };
 const DESKTOP = { viewport: { width: 1280, height: 800 } };
 
-/** Four shoppers: between them two screens, two schemes and all languages. */
+/** Four shoppers that cover two screens, two color schemes and all languages. */
 export const PROFILES = [
   { name: 'desktop, en-US, light', phone: false, options: { ...DESKTOP, locale: 'en-US', colorScheme: 'light' } },
   { name: 'desktop, de-DE, dark', phone: false, options: { ...DESKTOP, locale: 'de-DE', colorScheme: 'dark' } },
@@ -43,8 +42,8 @@ export function launchBrowser() {
 }
 
 /**
- * A visitor with cookies, storage and a language of their own. Requests can be answered by a test at any
- * time, unless `intercepting` is false: then they take no longer than without a test.
+ * A visitor with separate cookies, storage and language. A test can respond to requests at any time, unless
+ * `intercepting` is false: then requests are as fast as without a test.
  */
 export async function visit(browser, { intercepting = true, ...options } = {}) {
   const known = { locale: 'en-US', ...options };
@@ -56,8 +55,8 @@ export async function visit(browser, { intercepting = true, ...options } = {}) {
       console.error(`CSP violation: ${event.effectiveDirective} forbids ${event.blockedURI}`);
     });
   });
-  // A frame of another site is asked for its requests when it comes up. Where nobody wants them yet, a
-  // route that is added later can miss some.
+  // Chromium decides when a frame of another site is created whether to report its requests. Without a route
+  // at that time, a route that is added later can miss some.
   if (intercepting) await context.route('https://intercepted.invalid/', (route) => route.abort());
   visitor.page = await context.newPage();
   return visitor;
@@ -65,7 +64,7 @@ export async function visit(browser, { intercepting = true, ...options } = {}) {
 
 class Visitor {
   #tolerated = [];
-  /** Every request of every frame: `{method, url, text}`, `text` being all of it that can be read. */
+  /** Every request of every frame: `{method, url, text}`; `text` is everything readable in it. */
   requests = [];
   /** Errors in the console, uncaught exceptions and CSP violations, of every frame. */
   complaints = [];
@@ -86,17 +85,17 @@ class Visitor {
     this.requests.push({ method: request.method(), url: request.url(), text });
   }
 
-  /** What the browser itself writes into the console when a request of this test fails as it should. */
+  /** Messages that the browser itself logs when a request of this test fails as intended. */
   tolerate(pattern) {
     this.#tolerated.push(pattern);
   }
 
-  /** The complaints that nobody has announced. */
+  /** The errors that were not announced. */
   get unexpected() {
     return this.complaints.filter((complaint) => !this.#tolerated.some((pattern) => pattern.test(complaint)));
   }
 
-  /** Resolves with the first complaint that matches, as soon as it is there. */
+  /** Resolves with the first error that matches. */
   async complaint(pattern) {
     const known = this.complaints.find((complaint) => pattern.test(complaint));
     if (known) return known;
@@ -109,7 +108,7 @@ class Visitor {
     return this.requests.filter(({ url }) => new URL(url).origin === origin);
   }
 
-  /** The frame whose address begins so, as soon as it is there; the one shown last counts. */
+  /** The frame whose address starts with this prefix, once it exists; the last one that was shown counts. */
   async frame(prefix) {
     const deadline = Date.now() + TIMEOUT_MS;
     for (;;) {
@@ -123,7 +122,7 @@ class Visitor {
     }
   }
 
-  /** The frames of the page that are wider than what shows them, or none. */
+  /** The frames of the page that are wider than their container. */
   async tooWide() {
     const found = [];
     for (const frame of this.page.frames()) {

@@ -1,5 +1,5 @@
-// The checkout as a shopper sees it: found by role and by the words of the shopper's language, as a
-// screen reader would find it.
+// The checkout as a shopper sees it: elements are found by role and by the text in the shopper's language, as
+// by a screen reader.
 import { becomes } from './until.mjs';
 import { amountIn, wordsIn } from './words.mjs';
 
@@ -12,13 +12,13 @@ export const CARDS = {
   challenged: '4000 0025 0000 3155',
 };
 
-/** The sandbox's merchant and processor, as shoppers know them. */
+/** The names of the sandbox's merchant and PSP that shoppers see. */
 const MERCHANT = 'Demo Shop';
 const PROCESSOR = 'Simulator';
 
 /**
- * The checkout of `service`, wherever the visitor has it: as the page itself or embedded in another.
- * With `session` its amount and reference are known as well.
+ * The checkout of `service`, as the page itself or embedded in another. With `session`, its amount and
+ * reference are known as well.
  */
 export async function checkoutOf(visitor, service, session) {
   const frame = await visitor.frame(`${service.baseUrl}/checkout/`);
@@ -57,38 +57,38 @@ class Checkout {
     return this.frame.getByRole('alert');
   }
 
-  /** A button, by the key of its words. */
+  /** A button, by the key of its text. */
   button(key) {
     return this.frame.getByRole('button', { name: this.#name(key) });
   }
 
-  /** Resolves when the heading of a view is seen: by the key of its words, or by a text as it stands. */
+  /** Resolves when the heading of a view is visible: by the key of its text, or by the text itself. */
   heading(name) {
     return this.headingOf(name).waitFor();
   }
 
-  /** A heading, for more than waiting. */
+  /** A heading, as a locator. */
   headingOf(name) {
     return this.frame.getByRole('heading', { name: this.#name(name) });
   }
 
-  /** Resolves when a text is seen, by its key. */
+  /** Resolves when a text is visible, by its key. */
   says(key, values) {
     return this.textOf(key, values).waitFor();
   }
 
-  /** A text that is seen, for more than waiting. */
+  /** A visible text, as a locator. */
   textOf(key, values) {
     return this.frame.getByText(this.words.pattern(key, values)).filter({ visible: true }).first();
   }
 
-  /** Resolves when the alert says this, by its key; with `lastTry`, also that the next try is the last. */
+  /** Resolves when the alert has this text, by its key; with `lastTry`, also the note that the next attempt is the last. */
   alerts(key, values, { lastTry = false } = {}) {
     const keys = lastTry ? [key, 'live.last_try'] : [key];
     return this.alert.filter({ hasText: this.words.pattern(keys, values) }).waitFor();
   }
 
-  /** Resolves when the amount is written so. */
+  /** Resolves when the amount is shown in this format. */
   shows(amount) {
     const read = async () => (await this.frame.locator('#amount').innerText()).replace(/\s/gu, ' ');
     return becomes(read, amount, 'the amount');
@@ -99,17 +99,17 @@ class Checkout {
     return this.#visitor.frame(`${this.#service.simulatorUrl}/fields`);
   }
 
-  /** The frame of the bank's page. */
+  /** The frame of the issuer's page. */
   challenge() {
     return this.#visitor.frame(`${this.#service.simulatorUrl}/challenge/`);
   }
 
-  /** Resolves when the PSP's fields say that they are there. */
+  /** Resolves when the PSP's fields have loaded. */
   ready() {
     return this.frame.locator('.fields:not(.loading)').waitFor();
   }
 
-  /** Types a card into the PSP's fields, once they say that they are there. */
+  /** Types a card into the PSP's fields, once they have loaded. */
   async enter(number) {
     await this.ready();
     const fields = await this.fields();
@@ -123,14 +123,14 @@ class Checkout {
     await this.payButton.click();
   }
 
-  /** Presses one of the two buttons of the bank's page: `pass` or `fail`. */
+  /** Presses one of the two buttons of the issuer's page: `pass` or `fail`. */
   async answerChallenge(outcome) {
     await this.heading('challenge.heading');
     const challenge = await this.challenge();
     await challenge.locator(`button[name="outcome"][value="${outcome}"]`).click();
   }
 
-  // Keys have a dot inside; headings that are named as they are read do not.
+  // Keys contain a dot; literal headings do not.
   #name(key) {
     return /^[a-z_]+(\.[a-z_]+)+$/.test(key) ? this.words.pattern(key) : key;
   }

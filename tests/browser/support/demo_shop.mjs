@@ -1,10 +1,10 @@
-// The demo shop as its visitor and the person behind its counter use it.
+// The demo shop as its shoppers and its merchant use it.
 import assert from 'node:assert/strict';
 import { after, afterEach, before } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { CARDS, checkoutOf, start } from '../harness.mjs';
 
-/** The shop, for the tests of one `describe`: started before them, stopped after. No page may complain. */
+/** The shop for the tests of one `describe`: started before them, stopped afterwards. No page may have errors. */
 export function demoShop() {
   const shop = new DemoShop();
   before(async () => (shop.harness = await start()));
@@ -31,7 +31,7 @@ class DemoShop {
     return visitor;
   }
 
-  /** Sends everybody home; the pages of none may have complained. */
+  /** Closes all visitors; asserts that no page had errors. */
   async leave() {
     const complaints = this.#visitors.flatMap((visitor) => visitor.complaints);
     await Promise.all(this.#visitors.map((visitor) => visitor.close()));
@@ -39,7 +39,7 @@ class DemoShop {
     assert.deepEqual(complaints, [], 'errors in the browser’s console');
   }
 
-  /** Orders two mugs ($48.00); `page` is the order's, `checkout` the one in it. */
+  /** Orders two mugs ($48.00); `page` is the order's page, `checkout` the embedded one. */
   async order(options) {
     const visitor = await this.enter('/?mug=2', options);
     const { page } = visitor;
@@ -56,20 +56,20 @@ class DemoShop {
     return { visitor, page, session: await this.sessionOf(page) };
   }
 
-  /** The session of the order that is shown, as the API says it. */
+  /** The session of the shown order, from the API. */
   async sessionOf(page) {
     const number = new URL(page.url()).pathname.split('/').at(-1);
     const { body } = await this.service.api('GET', `/v1/checkout/sessions?reference=${number}`);
     return body.data[0];
   }
 
-  /** What the session's act of this name answered, called by another program of the merchant's. */
+  /** Calls an action of the session as another program of the merchant; returns the response. */
   async act(session, name) {
     const { status, body } = await this.service.api('POST', `/v1/checkout/sessions/${session.session_id}/${name}`, {});
     assert.equal(status, 200, JSON.stringify(body));
   }
 
-  /** The session's events, by their sequence. */
+  /** The session's events, by sequence number. */
   async events(session) {
     const { body } = await this.service.api('GET', `/v1/events?session_id=${session.session_id}`);
     return body.data.sort((one, other) => one.sequence - other.sequence);
@@ -83,14 +83,14 @@ export const button = (page, name) => page.getByRole('button', { name, exact: tr
 export const entry = (page, title) =>
   page.locator('.timeline > li').filter({ has: page.getByText(title, { exact: true }) });
 
-/** Resolves when the page has looked so many more times. */
+/** Resolves after this many further polls of the page. */
 export async function looks(page, times) {
   for (let looked = 0; looked < times; looked += 1) await page.waitForResponse(/\/state$/);
 }
 
-/** Asserts that axe finds nothing on the page (the checkout in its frame has tests of its own). */
+/** Asserts that axe finds nothing on the page (the embedded checkout has its own tests). */
 export async function assertAccessible(page, where, rules) {
-  // Without frames axe needs no page of its own to put its findings together: much quicker.
+  // Without frames axe does not need a separate page to combine its findings, which is much quicker.
   const axe = new AxeBuilder({ page }).exclude('iframe').setLegacyMode(true);
   const { violations } = await (rules ? axe.withRules(rules) : axe).analyze();
   const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);

@@ -1,9 +1,9 @@
-// Frames that are as high as what they show: nothing to scroll in them, and no empty rest.
+// Frames that are as high as their content: no scrolling, and no empty space.
 import assert from 'node:assert/strict';
 
 const TIMEOUT_MS = 60_000;
 
-/** Resolves when the checkout's frame and those in it have the height of what they show. */
+/** Resolves when the checkout's frame and its inner frames have the height of their content. */
 export async function untilFits(page, checkout, where) {
   const deadline = Date.now() + TIMEOUT_MS;
   for (;;) {

@@ -1,7 +1,7 @@
-// Pages that a test writes itself, on any origin: the browser gets them from the test, and no request for
-// them leaves it. What they are told by `postMessage` is on record.
+// Pages written by a test, on any origin: the test responds to their requests, and none leaves the browser.
+// Messages that they receive by `postMessage` are recorded.
 
-/** One test's visitors at pages of its own. */
+/** A test's visitors at its own pages. */
 export class Lab {
   #harness;
   #visitors = [];
@@ -10,12 +10,12 @@ export class Lab {
     this.#harness = harness;
   }
 
-  /** An address of the shop's, where no page of the shop's is. */
+  /** An address on the shop's origin without a page of the shop. */
   get address() {
     return `${this.#harness.shop.origin}/lab`;
   }
 
-  /** A visitor who has not gone anywhere yet, and may load from the service wherever that will be. */
+  /** A visitor without a page, permitted to load from the service. */
   async visitor() {
     const visitor = await this.#harness.visit();
     this.#visitors.push(visitor);
@@ -23,7 +23,7 @@ export class Lab {
     return visitor;
   }
 
-  /** A visitor at a page of this body. */
+  /** A visitor at a page with this body. */
   async at(address, body) {
     const visitor = await this.visitor();
     await stage(visitor.page, address, body);
@@ -46,7 +46,7 @@ export class Lab {
   }
 }
 
-/** What a mounted session has reported so far. */
+/** The reports of a mounted session so far. */
 export function reports(page, { session_id }) {
   return page.evaluate((id) => window.reports[id], session_id);
 }
@@ -56,12 +56,12 @@ export function reported(page, { session_id }, report) {
   return page.waitForFunction(([id, it]) => window.reports[id].includes(it), [session_id, report]);
 }
 
-/** Records whatever the page is told, in `window.heard`. */
+/** Records all messages to the page in `window.received`. */
 const LISTENER = `
-  window.heard = [];
-  window.addEventListener('message', ({ origin, data }) => heard.push({ origin, data }));`;
+  window.received = [];
+  window.addEventListener('message', ({ origin, data }) => received.push({ origin, data }));`;
 
-/** Answers requests for `address` with a page of this body. */
+/** Responds to requests for `address` with a page with this body. */
 export function stage(page, address, body) {
   const html =
     `<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width">` +
@@ -70,22 +70,22 @@ export function stage(page, address, body) {
   return page.route(address, (route) => route.fulfill({ contentType: 'text/html; charset=utf-8', body: html }));
 }
 
-/** Lets pages that came from no address of this machine (those of a test) load from the service. */
+/** Permits pages of a test, which do not come from an address of this machine, to load from the service. */
 export async function admit(visitor) {
   try {
     await visitor.context.grantPermissions(['local-network-access']);
   } catch (error) {
-    // An older Chromium does not know this permission, and asks for none.
+    // An older Chromium does not have this permission, and does not need it.
     if (!/Unknown permission/.test(error.message)) throw error;
   }
 }
 
-/** The body of a page that frames `addresses` by itself, one after the other. */
+/** The body of a page that frames `addresses`. */
 export function framing(...addresses) {
   return addresses.map((address) => `<iframe title="Frame" src="${escaped(address)}"></iframe>`).join('');
 }
 
-/** Adds a frame to the page that is there. */
+/** Adds a frame to the page. */
 export function addFrame(page, address) {
   return page.evaluate((src) => {
     document.body.append(Object.assign(document.createElement('iframe'), { src }));
@@ -93,8 +93,8 @@ export function addFrame(page, address) {
 }
 
 /**
- * The body of a page that mounts these sessions with `oncharge.js`, each in an element of its own. What
- * each reports is in `window.reports`, what `mount` returned in `window.mounted`, both by session id.
+ * The body of a page that mounts these sessions with `oncharge.js`, each in its own element. `window.reports`
+ * has the reports of each, `window.mounted` the results of `mount`, both by session id.
  */
 export function mounting(service, sessions) {
   const known = sessions.map(({ session_id, iframe_url }) => ({ id: session_id, iframeUrl: iframe_url }));
@@ -117,19 +117,19 @@ export function mounting(service, sessions) {
     </script>`;
 }
 
-/** Puts on record from now on what a frame that is not the test's own is told. */
+/** Records from now on the messages to a frame that does not belong to the test. */
 export function listenIn(frame) {
   return frame.evaluate(() => {
-    window.heard = [];
-    window.addEventListener('message', ({ origin, data }) => window.heard.push({ origin, data }));
+    window.received = [];
+    window.addEventListener('message', ({ origin, data }) => window.received.push({ origin, data }));
   });
 }
 
 let barriers = 0;
 
 /**
- * Posts messages from `sender`'s window to `receiver`'s (its parent, or the first frame of the page), then
- * one more, and resolves when the receiver has heard that last one: then it has heard the others as well.
+ * Posts messages from `sender`'s window to `receiver`'s (its parent, or the first frame of the page), then a
+ * final one, and resolves when the receiver got that: then it has received the others as well.
  */
 export async function post(receiver, sender, messages, { toFirstFrame = false } = {}) {
   const barrier = `barrier ${(barriers += 1)}`;
@@ -140,12 +140,12 @@ export async function post(receiver, sender, messages, { toFirstFrame = false } 
     },
     { all: [...messages, barrier], toFirstFrame },
   );
-  await receiver.waitForFunction((last) => window.heard.some(({ data }) => data === last), barrier);
+  await receiver.waitForFunction((last) => window.received.some(({ data }) => data === last), barrier);
 }
 
-/** What the page has heard that calls itself OnCharge's. */
+/** The recorded messages that claim to be from OnCharge. */
 export function heardOfOnCharge(page) {
-  return page.evaluate(() => window.heard.filter(({ data }) => data?.source === 'oncharge'));
+  return page.evaluate(() => window.received.filter(({ data }) => data?.source === 'oncharge'));
 }
 
 const escaped = (text) => text.replaceAll('&', '&amp;').replaceAll('"', '&quot;');

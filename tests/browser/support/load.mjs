@@ -1,7 +1,7 @@
-// How busy the machine is: what is a matter of time can be judged only where other processes leave room.
+// The load of the machine: durations are asserted only if other processes leave enough processor time.
 import { cpus } from 'node:os';
 
-/** The share of the machine's processor time that must have been idle for times to be believed. */
+/** The share of processor time that must have been idle for durations to be asserted. */
 const LEAST_IDLE = 0.1;
 
 const times = () =>
@@ -13,7 +13,7 @@ const times = () =>
     { idle: 0, total: 0 },
   );
 
-/** Runs `work`: what it resolves with as `result`, and whether the machine had room meanwhile as `quiet`. */
+/** Runs `work`; resolves with its result as `result`, and with `quiet`, whether the machine was idle enough. */
 export async function watchingLoad(work) {
   const before = times();
   const result = await work();

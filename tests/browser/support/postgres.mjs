@@ -1,19 +1,19 @@
-// A PostgreSQL database of a test's own in the cluster that ONCHARGE_TEST_POSTGRES_URL names, and all
-// that stands in it as text.
+// A PostgreSQL database for a test in the cluster of ONCHARGE_TEST_POSTGRES_URL, with its complete content as
+// text.
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
-// Where Debian keeps the programs of each version; elsewhere they are on the path.
+// Debian's directories of the programs of each version; elsewhere they are on the path.
 const DEBIAN = '/usr/lib/postgresql';
 const LARGEST_DUMP = 256 * 1024 * 1024;
 
-/** The cluster that this run may use, or nothing. */
+/** The cluster for this run, if any. */
 export const CLUSTER = process.env.ONCHARGE_TEST_POSTGRES_URL;
 
-/** Makes a database in the cluster: its `url`, `dump()` of everything in it, and `drop()`. */
+/** Creates a database in the cluster: its `url`, `dump()` of its content, and `drop()`. */
 export async function freshDatabase() {
   const name = `oncharge_browser_${randomBytes(6).toString('hex')}`;
   const url = new URL(CLUSTER);
@@ -23,7 +23,7 @@ export async function freshDatabase() {
     url: url.href,
     /** Runs a statement in it. */
     sql: (statement) => sql(url.href, statement),
-    // Bytes are written with their printable ones as they are, so that a number in them can be found.
+    // Printable bytes are written unchanged, so that a number in them can be found.
     dump: () => run('pg_dump', ['--data-only', url.href], { PGOPTIONS: '-c bytea_output=escape' }),
     drop: () => sql(CLUSTER, `DROP DATABASE ${name} WITH (FORCE)`),
   };
@@ -36,7 +36,7 @@ async function run(program, args, env = {}) {
   return (await promisify(execFile)(find(program), args, options)).stdout;
 }
 
-/** The newest of its name: pg_dump refuses a server that is newer than itself. */
+/** The newest program of this name: pg_dump refuses a server that is newer than itself. */
 function find(program) {
   const versions = list(DEBIAN).sort((one, other) => Number(other) - Number(one));
   return versions.map((version) => join(DEBIAN, version, 'bin', program)).find(isProgram) ?? program;

@@ -1,20 +1,20 @@
-// Tests that are run as each of the shoppers of PROFILES: whatever a test is about, no page of it may
-// have complained, and nothing may have been wider than a phone's screen.
+// Tests that run as the shoppers of PROFILES. In every test, no page may have errors, and nothing may be
+// wider than a phone's screen.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { PROFILES, start } from '../harness.mjs';
 import { checkoutOf } from './checkout.mjs';
 
-// Reached only by what never ends: on a busy machine a test takes many times as long as on a quiet one.
+// Reached only by a test that hangs: on a busy machine a test takes many times as long as on a quiet one.
 const TIMEOUT = 180_000;
-/** How many tests of a file run at the same time, on one service and in one browser. */
+/** Number of tests of a file that run concurrently, on one service and in one browser. */
 const CONCURRENCY = 3;
 
 /**
- * A file's or theme's tests on one service (with these flags). `define` gets three ways to register a test:
- * `scenario(title, steps)` for what differs in each language, as every profile; `pair(title, steps)` for
- * what differs by screen or scheme, as two of them; `once(title, steps)` for what differs by none of these,
- * as one profile, each in its turn. `concurrency` is higher for tests that mostly wait.
+ * The tests of a file or theme, on one service (with these flags). `define` receives three functions to
+ * register a test: `scenario(title, steps)` if the language matters (all profiles), `pair(title, steps)` if
+ * screen or color scheme matters (two profiles), `once(title, steps)` otherwise (one profile, in turn).
+ * `concurrency` is higher for tests that mostly wait.
  */
 export function describeScenes(theme, { flags, concurrency = CONCURRENCY, timeout = TIMEOUT }, define) {
   describe(theme, { timeout: 20 * timeout, concurrency }, () => {
@@ -38,7 +38,7 @@ async function play(scene, steps) {
     await steps(scene);
     await scene.assertInOrder();
   } catch (error) {
-    // What the pages said is the first thing that one wants to know.
+    // Errors of the pages are usually the cause of the failure.
     if (scene.complaints.length > 0) error.message += `\nin the console: ${scene.complaints.join('\n')}`;
     throw error;
   } finally {
@@ -56,7 +56,7 @@ class Scene {
     this.profile = profile;
   }
 
-  /** What the pages complained of, but for what the test has announced. */
+  /** The errors of the pages that the test has not announced. */
   get complaints() {
     return this.#visitors.flatMap((visitor) => visitor.unexpected);
   }
@@ -65,31 +65,31 @@ class Scene {
     return this.harness.createSession(fields);
   }
 
-  /** This profile's visitor at the session's page opened by itself. */
+  /** This profile's visitor at the session's standalone page. */
   async open(session, options) {
     return this.#keep(await this.harness.open(session, { ...this.profile.options, ...options }));
   }
 
-  /** This profile's visitor at the shop's page in which the session is embedded. */
+  /** This profile's visitor at the shop's page that embeds the session. */
   async embed(session, options) {
     return this.#keep(await this.harness.embed(session, { ...this.profile.options, ...options }));
   }
 
-  /** This profile's visitor at one of the catalogue's states. */
+  /** This profile's visitor at one of the catalog's states. */
   async show(state, options) {
     const seen = this.#keep(await state.show(this.harness, { ...this.profile.options, ...options }));
     if (state.noise) seen.visitor.tolerate(state.noise);
     return seen;
   }
 
-  /** This profile's visitor, anywhere. */
+  /** This profile's visitor, without a page. */
   async visit(address, options) {
     const visitor = await this.harness.visit(address, { ...this.profile.options, ...options });
     this.#visitors.push(visitor);
     return visitor;
   }
 
-  /** The session's checkout where the visitor is now, after a reload or a step in the history. */
+  /** The session's checkout at the visitor's present page, after a reload or a step in the history. */
   checkoutOf(visitor, session) {
     return checkoutOf(visitor, this.service, session);
   }
@@ -98,7 +98,7 @@ class Scene {
     return this.harness.assertMoney(session, status, ledger);
   }
 
-  /** What the PSP's answer is to look like when this session is paid once and no more. */
+  /** Asserts that the session was paid exactly once, also at the PSP. */
   assertPaidOnce(session) {
     return this.assertMoney(session, 'authorized', [`authorise ${session.amount}`]);
   }

@@ -1,5 +1,5 @@
-// The `oncharge` binary under test: started on free ports and a data directory of its own, spoken to
-// as a merchant's server would, stopped and swept away.
+// The `oncharge` binary under test: started on free ports with its own data directory, called like a
+// merchant's server does, stopped and removed.
 import { execFile, spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, mkdtempSync, readdirSync } from 'node:fs';
@@ -16,10 +16,10 @@ const STOP_TIMEOUT_MS = 20_000;
 
 const ORDER = { amount: 9999, currency: 'USD', reference: 'order-42' };
 
-/** Starts `oncharge dev` and resolves once everything answers. `flags` are added to its arguments. */
+/** Starts `oncharge dev` and resolves when it is ready. `flags` are added to its arguments. */
 export async function startService(flags = []) {
   if (!existsSync(BINARY)) {
-    throw new Error(`${BINARY} is not there: \`cargo build\` makes it, \`scripts/test browser\` does both`);
+    throw new Error(`${BINARY} does not exist: \`cargo build\` builds it, \`scripts/test browser\` does both`);
   }
   const directory = mkdtempSync(join(tmpdir(), 'oncharge-browser-'));
   const readyFile = join(directory, 'ready.json');
@@ -35,7 +35,7 @@ export async function startService(flags = []) {
     await service.untilReady(readyFile);
   } catch (error) {
     await service.stop();
-    service.sweep();
+    service.removeFiles();
     throw error;
   }
   return service;
@@ -46,7 +46,7 @@ class Service {
   #directory;
   #dataDirectory;
   #ended;
-  /** Everything it has printed and logged so far. */
+  /** Its output and log so far. */
   output = '';
 
   constructor(child, directory, dataDirectory) {
@@ -60,7 +60,7 @@ class Service {
       child.once('exit', (code, signal) => resolve(code ?? signal));
       child.once('error', (error) => resolve(error.message));
     });
-    // A test run that is cut short must not leave a server behind.
+    // An aborted test run must not leave a server running.
     this.kill = () => child.kill('SIGKILL');
     process.once('exit', this.kill);
   }
@@ -70,7 +70,7 @@ class Service {
     this.#ended.then((code) => (ended = code));
     const deadline = Date.now() + START_TIMEOUT_MS;
     while (!existsSync(readyFile)) {
-      if (ended !== undefined) throw new Error(`oncharge ended (${ended}) before it was ready:\n${this.output}`);
+      if (ended !== undefined) throw new Error(`oncharge exited (${ended}) before it was ready:\n${this.output}`);
       if (Date.now() > deadline) throw new Error(`oncharge was not ready in time:\n${this.output}`);
       await pause(50);
     }
@@ -103,10 +103,10 @@ class Service {
     return { status: response.status, body: await response.json() };
   }
 
-  /** Creates a session; `fields` (at least `return_url`) are added to a plain order. */
+  /** Creates a session; `fields` (at least `return_url`) are added to a default order. */
   async createSession(fields) {
     const { status, body } = await this.api('POST', '/v1/checkout/sessions', { ...ORDER, ...fields });
-    if (status !== 201) throw new Error(`no session: ${status} ${JSON.stringify(body)}`);
+    if (status !== 201) throw new Error(`the session was not created: ${status} ${JSON.stringify(body)}`);
     return body;
   }
 
@@ -117,15 +117,15 @@ class Service {
     return body;
   }
 
-  /** Changes the merchant's settings as an operator would, beside the running service. */
+  /** Changes the merchant's settings with an operator command while the service runs. */
   async setMerchant(...flags) {
     const set = ['merchant', 'set', this.merchantId, ...flags];
     await promisify(execFile)(BINARY, [...set, '--data-dir', this.#dataDirectory]);
   }
 
   /**
-   * Registers the origins that may frame the merchant's checkouts; none: each session's return URL says.
-   * Resolves when pages are served so: nodes read a merchant's settings each second.
+   * Sets the origins that may frame the merchant's checkouts; without any, each session's return URL decides.
+   * Resolves when pages use the setting: nodes read settings every second.
    */
   async registerOrigins(origins) {
     await this.setMerchant('--origins', origins.join(','));
@@ -143,32 +143,32 @@ class Service {
       headers: { 'Content-Type': 'application/json' },
       body: JSON.stringify(faults),
     });
-    if (!response.ok) throw new Error(`no such faults: ${response.status} ${await response.text()}`);
+    if (!response.ok) throw new Error(`the faults were refused: ${response.status} ${await response.text()}`);
   }
 
-  /** What the PSP's own API is called with: OnCharge's account there. */
+  /** The credentials of OnCharge's account at the PSP's API. */
   pspBearer() {
     return readFileSync(join(this.#dataDirectory, 'simulator.key'), 'utf8').split('\n')[0];
   }
 
-  /** What the PSP's ledger says of a session, as `kind amount` in order: the truth about the money. */
+  /** The PSP's ledger of a session, as `kind amount` in order. */
   async ledger(sessionId) {
     const response = await fetch(`${this.simulatorUrl}/v1/ledger?reference=${encodeURIComponent(sessionId)}`);
     const { entries } = await response.json();
     return entries.map(({ kind, amount }) => `${kind} ${amount}`);
   }
 
-  /** The address of a session's page, as a browser needs it. */
+  /** The address of a session's page. */
   checkoutUrl(session) {
     return new URL(session.iframe_url, this.baseUrl).href;
   }
 
-  /** What the PSP signs its notifications with. */
+  /** The key that signs the PSP's notifications. */
   notificationKey() {
     return readFileSync(join(this.#dataDirectory, 'simulator.key'), 'utf8').trim().split('\n')[1];
   }
 
-  /** The files that OnCharge wrote, as `{name, bytes}`; the simulator's are the PSP's own affair. */
+  /** The files that OnCharge wrote, as `{name, bytes}`, without the simulator's. */
   files() {
     return filesIn(this.#dataDirectory)
       .map((path) => ({ name: relative(this.#dataDirectory, path), path }))
@@ -176,7 +176,7 @@ class Service {
       .map(({ name, path }) => ({ name, bytes: readFileSync(path) }));
   }
 
-  /** Asks it to end as an operator would. Resolves with its exit code, also when it has ended already. */
+  /** Sends SIGTERM. Resolves with the exit code, also if it has already exited. */
   async stop() {
     this.#child.kill('SIGTERM');
     const timer = setTimeout(this.kill, STOP_TIMEOUT_MS);
@@ -186,8 +186,8 @@ class Service {
     return code;
   }
 
-  /** Removes all that it wrote. */
-  sweep() {
+  /** Removes its data directory. */
+  removeFiles() {
     rmSync(this.#directory, { recursive: true, force: true });
   }
 }

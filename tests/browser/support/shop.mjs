@@ -1,5 +1,5 @@
-// A merchant's site on an origin of its own: a page that embeds the checkout, one that a foreigner could
-// write, the cart, and the page that shoppers come back to.
+// A merchant's site on its own origin: a page that embeds the checkout, one that frames it without the
+// script, the cart, and the return page.
 import { createServer } from 'node:http';
 
 /** Starts it on a free port. It is `localhost`, the service 127.0.0.1: another site, not just another origin. */
@@ -10,11 +10,11 @@ export async function startShop(service) {
   return {
     origin,
     returnUrl: `${origin}/thanks?from=oncharge`,
-    /** Where shoppers are before they pay. */
+    /** The page before the payment. */
     cartUrl: `${origin}/cart`,
     /** The page that embeds the session with `oncharge.js`. Results arrive in its `window.results`. */
     embedding: (session) => `${origin}/embedded?iframe=${encodeURIComponent(session.iframe_url)}`,
-    /** A page that frames the session by itself. */
+    /** A page that frames the session without the script. */
     framing: (session) => `${origin}/framed?iframe=${encodeURIComponent(service.checkoutUrl(session))}`,
     close: () =>
       new Promise((resolve) => {

@@ -1,9 +1,9 @@
-// Every view that the checkout has, and how a visitor comes to see it. Screenshots are taken and axe is
-// asked by this list, so that a view cannot be forgotten by either.
+// All views of the checkout, and how a visitor reaches them. Screenshots and axe use this list, so that
+// neither misses a view.
 import assert from 'node:assert/strict';
 import { CARDS } from './checkout.mjs';
 
-// What the service answers in these views; each call of the shopper's answers the same.
+// The service's responses in these views; each call of the shopper's page returns the same.
 const WAITING = { status: 'pending', next: { type: 'none' } };
 const ASKS_FOR_CODE = { status: 'pending', next: { type: 'otp', destination: '•••• 4567' } };
 const EXPIRED = { status: 'expired', next: { type: 'none' } };
@@ -13,10 +13,10 @@ const answers = (json, status = 200) => (route) => route.fulfill({ status, json 
 const never = () => {};
 
 /**
- * Each: its `name`; `heading`, the key of its words; `first`, where it is what the page begins with (a
- * page that has just opened takes no focus); `noise`, what the browser itself puts into the console
- * there. `show(harness, options)` brings a visitor to it: options of a Playwright context (viewport,
- * locale, colorScheme, …), and `embedded: true` for the page in a shop's frame.
+ * Each state has a `name`; `heading`, the key of its text; `first`, if the page starts with it (a page that
+ * has just loaded takes no focus); `noise`, what the browser itself logs to the console there. `show(harness,
+ * options)` leads a visitor to it: with options of a Playwright context (viewport, locale, colorScheme, …),
+ * and `embedded: true` for the page in a shop's frame.
  */
 export const STATES = [
   {
@@ -24,7 +24,7 @@ export const STATES = [
     heading: 'form.heading',
     first: true,
     async show(harness, options) {
-      // A page without its script, which does not report: as long as the fields are on their way.
+      // A page without its script, which reports nothing: it is loading its fields.
       const blank = (route) => {
         const language = new URL(route.request().url()).searchParams.get('lang');
         const body = `<!doctype html><html lang="${language}"><title>Card fields</title>`;
@@ -114,7 +114,7 @@ export const STATES = [
     async show(harness, options) {
       const session = await harness.createSession();
       const { next } = await harness.payByCall(session, CARDS.declined);
-      assert.equal(next.last_try, false, 'two tries are left');
+      assert.equal(next.last_try, false, 'two attempts are left');
       const seen = await readyAt(harness, session, options);
       await seen.checkout.pay(CARDS.declined);
       await seen.checkout.alerts('live.card_declined', {}, { lastTry: true });
@@ -128,7 +128,7 @@ export const STATES = [
     async show(harness, options) {
       const clock = ({ page }) => page.clock.install();
       const seen = await readyAt(harness, await harness.createSession(), options, clock);
-      // The sandbox's sessions live for half an hour.
+      // The sandbox's sessions have a lifetime of half an hour.
       await seen.page.clock.fastForward('28:30');
       await seen.checkout.says('expiry.soon');
       return settled(seen);
@@ -153,7 +153,7 @@ export const STATES = [
     heading: 'success.heading',
     async show(harness, options) {
       const seen = await ready(harness, options);
-      // It goes back to the shop by itself; an answer without content leaves it where it is.
+      // It returns to the shop automatically; a response without content keeps the page.
       await seen.page.route(`${harness.shop.origin}/thanks*`, (route) => route.fulfill({ status: 204 }));
       await seen.checkout.pay(CARDS.approved);
       return arrived(seen, 'success.heading');
@@ -173,7 +173,7 @@ export const STATES = [
     name: 'expired',
     heading: 'expired.heading',
     async show(harness, options) {
-      // The page's own clock is put on; the service's word, which decides, is put into its mouth.
+      // The page's clock is advanced; the service's response, which decides, is replaced.
       const clock = ({ page }) => page.clock.install();
       const seen = await readyAt(harness, await harness.createSession(), options, clock);
       await seen.page.route(calls('status'), answers(EXPIRED));
@@ -219,7 +219,7 @@ export const STATES = [
     name: 'bad-link',
     heading: 'error.link.heading',
     first: true,
-    // A shop's frame stays empty: nobody may frame this page.
+    // A shop's frame stays empty: this page cannot be framed.
     alone: true,
     noise: /status of 401/,
     async show(harness, options) {
@@ -249,7 +249,7 @@ async function arrived(seen, heading) {
   return settled(seen);
 }
 
-// Waits for colours and shades to have arrived where they go; what turns for ever may turn.
+// Waits until colors and shadows have their final values; endless animations are ignored.
 async function settled(seen) {
   for (const frame of seen.page.frames()) {
     if (!/^https?:/.test(frame.url())) continue;

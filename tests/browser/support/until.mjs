@@ -1,19 +1,19 @@
-// Waiting for what nothing announces: asked twenty times a second, and not for ever.
+// Polls a condition twenty times a second, with a time limit.
 import assert from 'node:assert/strict';
 
 const TIMEOUT_MS = 60_000;
 const PAUSE_MS = 50;
 
-/** Resolves as soon as `condition()` does to something true; fails with `what` where it never does. */
+/** Resolves once `condition()` returns a truthy value; fails with `what` after the time limit. */
 export async function until(condition, what) {
   const deadline = Date.now() + TIMEOUT_MS;
   while (!(await condition())) {
-    assert.ok(Date.now() < deadline, `waited in vain: ${what}`);
+    assert.ok(Date.now() < deadline, `timed out: ${what}`);
     await pause();
   }
 }
 
-/** Resolves as soon as `read()` gives this value; where it never does, fails with the last one that it gave. */
+/** Resolves once `read()` returns this value; after the time limit, fails with the last value. */
 export async function becomes(read, expected, what) {
   const deadline = Date.now() + TIMEOUT_MS;
   for (;;) {

@@ -1,4 +1,4 @@
-// An `oncharge serve` whose database is not there: its operators' port answers all the same.
+// An `oncharge serve` whose database is unreachable; its operators' port responds anyway.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ import { BINARY } from './service.mjs';
 
 const TIMEOUT_MS = 60_000;
 
-/** Resolves once it waits for the database: `opsUrl` answers, `stop()` ends it. */
+/** Resolves once it waits for the database: `opsUrl` responds, `stop()` ends it. */
 export async function startWithoutDatabase() {
   const directory = mkdtempSync(join(tmpdir(), 'oncharge-browser-'));
   const [port, opsPort] = [await freePort(), await freePort()];
@@ -20,7 +20,7 @@ export async function startWithoutDatabase() {
     ONCHARGE__MODE: 'sandbox',
     ONCHARGE__NETWORK__PORT: String(port),
     ONCHARGE__NETWORK__OPS_PORT: String(opsPort),
-    // Nobody listens on port 1.
+    // Nothing listens on port 1.
     ONCHARGE__DATABASE__URL: 'postgres://oncharge@127.0.0.1:1/oncharge',
     ONCHARGE__KEYS__MASTER: key('k1'),
     ONCHARGE__KEYS__PEPPER: key('p1'),
@@ -54,7 +54,7 @@ async function saysThatItWaits(child) {
   }
   clearTimeout(timer);
   child.stderr.resume();
-  assert.match(log, /database unreachable, retrying/, 'it never waited for its database');
+  assert.match(log, /database unreachable, retrying/, 'it did not wait for its database');
 }
 
 async function freePort() {

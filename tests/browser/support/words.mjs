@@ -1,11 +1,11 @@
-// What the shopper reads, by key and language: the checkout's own message files, so that a test finds
-// things as a shopper does in each language, and a change of words is no change of the tests.
+// The checkout's texts by key and language, from its own message files: tests find elements by the text that
+// the shopper sees, and a changed text does not require a changed test.
 import { readFileSync } from 'node:fs';
 
 const FILES = new URL('../../../crates/adapter-http/assets/messages/', import.meta.url);
 const messages = new Map();
 
-/** The words of a locale's language, with these values in their places. */
+/** The texts of a locale's language, with these values in their placeholders. */
 export function wordsIn(locale, values = {}) {
   const language = locale.split('-')[0];
   if (!messages.has(language)) {
@@ -14,7 +14,7 @@ export function wordsIn(locale, values = {}) {
   return new Words(language, messages.get(language), values);
 }
 
-/** An amount in minor units as this locale writes it. */
+/** An amount in minor units in this locale's format. */
 export function amountIn(locale, { amount, currency }) {
   const format = new Intl.NumberFormat(locale, { style: 'currency', currency });
   const decimals = format.resolvedOptions().maximumFractionDigits;
@@ -31,19 +31,19 @@ class Words {
     this.#values = values;
   }
 
-  /** The text under a key, its places filled. A key that there is none of, or a place without a value, throws. */
+  /** The text of a key with its placeholders replaced. Throws for an unknown key or a placeholder without a value. */
   text(key, values = {}) {
     return this.#parts(key, values)
       .map(({ text, place }) => {
-        if (text === undefined) throw new Error(`nothing to put into {${place}} of ${key}`);
+        if (text === undefined) throw new Error(`no value for {${place}} of ${key}`);
         return text;
       })
       .join('');
   }
 
   /**
-   * What matches the whole text under a key, or under several in a row, whatever stands in the places
-   * that have no value. Spaces match any white space: locales write amounts with several kinds of it.
+   * A pattern for the whole text of a key, or of several in a row, with anything in the placeholders without
+   * a value. Spaces match any white space: locales write amounts with several kinds of it.
    */
   pattern(keys, values = {}) {
     const source = (key) => this.#parts(key, values).map(({ text }) => (text === undefined ? '.+' : escaped(text)));

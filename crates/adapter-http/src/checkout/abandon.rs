@@ -4,19 +4,22 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, abandon};
 
 use super::shopper::{self, StateSchema};
-use crate::{Api, limits::ShopperAction, openapi::ShopperErrors, problem::Problem};
+use crate::{Api, error_responses::ShopperErrors, limits::ShopperAction, problem::Problem};
 
-/// Give up an open challenge
+/// Abandon an open challenge
 ///
-/// Afterwards another card can be used.
+/// The shopper can then use another card.
 #[utoipa::path(
     post,
     path = "/checkout/{id}/abandon",
     tag = "Shopper",
     operation_id = "abandon",
     params(("id" = String, Path, description = "The session's id.")),
-    request_body = Option<crate::openapi::Empty>,
-    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors),
+    request_body = Option<crate::schema::Empty>,
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn abandon(

@@ -1,14 +1,13 @@
 //! Renders the hosted checkout and its error page: pure functions from plain values to HTML and
 //! headers.
 
-pub mod amount;
 pub mod assets;
 mod branding;
 mod data;
 pub mod state;
 
 use askama::Template;
-use oncharge_domain::merchant::branding::Branding;
+use oncharge_domain::{branding::Branding, money::Money};
 use url::Url;
 
 use self::branding::AccentStyle;
@@ -29,12 +28,8 @@ pub struct PageModel<'a> {
     pub branding: &'a Branding,
     /// The merchant's reference of the order.
     pub reference: &'a str,
-    /// The amount to pay, in minor units of the currency.
-    pub amount_minor: i64,
-    /// ISO 4217, three upper-case letters.
-    pub currency: &'a str,
-    /// Decimals of that currency: 2 for EUR, 0 for JPY, 3 for KWD.
-    pub decimals: u8,
+    /// The amount to pay.
+    pub amount: Money,
     /// The present state of the payment, as `GET /checkout/{id}/status` returns it.
     pub state: &'a ShopperState,
     /// Seconds until the session's `expires_at`, 0 once it has passed. A duration and not an
@@ -106,13 +101,13 @@ pub struct RenderedPage {
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The URL of the PSP's fields has no web origin: a configuration error.
-    #[error("the PSP's fields have no web origin")]
+    #[error("the URL of the PSP's card fields has no web origin")]
     FieldsUrl,
     /// The data for the page's script could not be serialized as JSON.
-    #[error("the page's data could not be written")]
+    #[error("cannot serialize the page's data")]
     Data(#[from] serde_json::Error),
     /// The template could not be rendered.
-    #[error("the page's template failed")]
+    #[error("cannot render the page")]
     Template(#[from] askama::Error),
 }
 
@@ -146,7 +141,7 @@ struct CheckoutTemplate<'a> {
     locale: &'a str,
     currency: &'a str,
     amount: &'a str,
-    decimals: u8,
+    decimals: u32,
     is_test: bool,
     logo: Option<String>,
     style: &'static str,
@@ -175,7 +170,6 @@ pub fn render(model: &PageModel<'_>) -> Result<RenderedPage, PageError> {
     }
     let psp_origin = origin.ascii_serialization();
     let preference = LanguagePreference::negotiate(model.accept_language);
-    let amount = amount::decimal_text(model.amount_minor, model.decimals);
     let data = data::block(model, preference.language, &psp_origin)?;
     let accent_style = branding::accent_style(model.branding);
     let html = CheckoutTemplate {
@@ -188,9 +182,9 @@ pub fn render(model: &PageModel<'_>) -> Result<RenderedPage, PageError> {
         },
         merchant: model.merchant_name,
         locale: &preference.locale,
-        currency: model.currency,
-        amount: &amount,
-        decimals: model.decimals,
+        currency: model.amount.currency().code(),
+        amount: &model.amount.decimal_text(),
+        decimals: model.amount.currency().exponent(),
         is_test: model.is_test,
         logo: model.branding.logo.as_ref().map(branding::data_url),
         style: assets::STYLE,

@@ -7,17 +7,17 @@ use utoipa::ToSchema;
 use super::shopper::{self, StateSchema};
 use crate::{
     Api,
+    error_responses::{PayErrors, ShopperErrors},
     fields::{FieldReader, text},
     limits::ShopperAction,
-    openapi::{PayErrors, ShopperErrors},
     problem::Problem,
 };
 
-/// What the shopper pays with.
+/// The shopper's payment method.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct Payment {
-    /// The one-time token of the PSP's card fields; it is the identity of the try.
+    /// The one-time token issued by the PSP's card fields. It identifies the attempt.
     #[schema(min_length = 1, max_length = 255)]
     payment_method: String,
     /// Signals of the shopper's browser.
@@ -27,7 +27,7 @@ pub(crate) struct Payment {
 
 /// Pay
 ///
-/// The same `payment_method` again answers the present state and starts nothing.
+/// Repeating the same `payment_method` returns the current state and starts nothing.
 #[utoipa::path(
     post,
     path = "/checkout/{id}/pay",
@@ -35,7 +35,10 @@ pub(crate) struct Payment {
     operation_id = "pay",
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Payment,
-    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors, PayErrors),
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors, PayErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn pay(

@@ -75,7 +75,7 @@ pub(super) async fn check_call<'a>(
     Ok(ShopperCall { token, body })
 }
 
-/// How far a payment is, as every call of the shopper answers.
+/// The state of a payment, returned by every shopper's call.
 #[derive(ToSchema)]
 #[schema(as = ShopperState)]
 #[expect(
@@ -84,8 +84,8 @@ pub(super) async fn check_call<'a>(
 )]
 pub(crate) struct StateSchema {
     /// The session's status.
-    status: crate::openapi::SessionStatus,
-    /// What the shopper has to do next.
+    status: crate::schema::SessionStatus,
+    /// The type of the shopper's next step.
     next: NextSchema,
 }
 
@@ -97,16 +97,16 @@ pub(crate) struct StateSchema {
     reason = "describes what `page::state::ShopperState` writes"
 )]
 struct NextSchema {
-    /// Which step.
-    #[schema(value_type = crate::openapi::NextType)]
+    /// The type of the step.
+    #[schema(value_type = crate::schema::NextType)]
     r#type: String,
     /// For `challenge`: the page to show in a frame.
     #[schema(format = "uri")]
     url: Option<String>,
-    /// For `retry`: why the try failed.
-    #[schema(value_type = Option<crate::openapi::RetryReason>)]
+    /// For `retry`: why the attempt failed.
+    #[schema(value_type = Option<crate::schema::RetryReason>)]
     reason: Option<String>,
-    /// For `retry`: whether the next try can be the last one.
+    /// For `retry`: whether the next attempt is the last one.
     last_try: Option<bool>,
 }
 

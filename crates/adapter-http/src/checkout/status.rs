@@ -4,18 +4,21 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, shopper_view};
 
 use super::shopper::{self, StateSchema};
-use crate::{Api, openapi::ShopperErrors, problem::Problem};
+use crate::{Api, error_responses::ShopperErrors, problem::Problem};
 
 /// How far the payment is
 ///
-/// A reload of the page resumes where the payment is.
+/// After a reload, the page resumes from this state.
 #[utoipa::path(
     get,
     path = "/checkout/{id}/status",
     tag = "Shopper",
     operation_id = "shopperStatus",
     params(("id" = String, Path, description = "The session's id.")),
-    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors),
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn status(

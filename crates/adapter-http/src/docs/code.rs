@@ -250,7 +250,10 @@ mod tests {
         ];
         for Snippet { name, code, .. } in snippets(&call) {
             for word in words {
-                assert!(!code.contains(word), "{name} still has {word}:\n{code}");
+                assert!(
+                    !code.contains(word),
+                    "{name} still contains {word}:\n{code}"
+                );
             }
             assert!(
                 code.contains("DELETE") && code.contains("/v1/other?limit=1"),

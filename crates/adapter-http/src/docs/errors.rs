@@ -30,8 +30,8 @@ pub(super) fn rows() -> Vec<ErrorRow> {
         code: "psp_rejected",
         statuses: status.as_u16().to_string(),
         html: markdown::inline(
-            "The processor said no to a capture or cancel. The answer is remembered under the \
-             request's idempotency key.",
+            "The processor refused a capture or cancel. The response is stored under the request's \
+             idempotency key.",
         ),
     });
     rows
@@ -59,17 +59,16 @@ fn meanings() -> Vec<Meaning> {
             Problem::InvalidParameter(FieldProblem::new("", "")),
             Problem::InvalidFields(Vec::new()),
         ],
-        "400: the body is no acceptable JSON object, or a query parameter or header breaks its rule. \
-         422: fields are missing or break their rules. `details` names all of them at once, never a \
-         value.",
+        "400: the body is not a valid JSON object, or a query parameter or header is invalid. 422: \
+         fields are missing or invalid. `details` lists all of them, without their values.",
     ));
     let use_case_meanings =
         use_case_meanings().map(|(error, text)| (vec![Problem::UseCase(error)], text));
     all.extend(use_case_meanings);
     all.push((
         vec![Problem::Page(PageError::FieldsUrl)],
-        "Something failed on our side. A `POST` with an `Idempotency-Key` can be repeated; tell us \
-         the `request_id` if it goes on.",
+        "An internal error. A `POST` with an `Idempotency-Key` can be repeated. If the error \
+         persists, contact us with the `request_id`.",
     ));
     all
 }
@@ -80,24 +79,42 @@ fn request_meanings() -> [(Problem, &'static str); 11] {
     [
         (Problem::MissingAuth("X-Oncharge-Key"), "One of the three headers that sign a request is absent, empty, \
             repeated or not ASCII; for a shopper's call, the pay token is missing."),
-        (Problem::InvalidKey, "There is no such API key, or it was revoked, or its time is over \
-            after a rotation."),
-        (Problem::TimestampExpired, "`X-Oncharge-Timestamp` is not 1 to 12 digits, or more than \
-            5 minutes from the present either way: set your server's clock."),
-        (Problem::InvalidSignature, "The signature does not match what was received. Compare your \
-            request with what `oncharge sign` prints."),
-        (Problem::UseCase(Error::BadPayToken), "A shopper's call: the pay token is wrong, too old \
-            or another session's."),
+        (
+            Problem::InvalidKey,
+            "The API key does not exist, was revoked, or its grace period after a rotation is \
+             over.",
+        ),
+        (
+            Problem::TimestampExpired,
+            "`X-Oncharge-Timestamp` is not 1 to 12 digits, or differs from the current time by \
+             more than 5 minutes: synchronize your server's clock.",
+        ),
+        (
+            Problem::InvalidSignature,
+            "The signature does not match the received request. Compare your request with the \
+             output of `oncharge sign`.",
+        ),
+        (
+            Problem::UseCase(Error::BadPayToken),
+            "A shopper's call: the pay token is invalid, expired or belongs to another session.",
+        ),
         (Problem::PayloadTooLarge(0), "The body is over 64 KiB."),
-        (Problem::RateLimited(1), "Too many requests. Wait as long as `Retry-After` says; the \
-            `RateLimit` header of every signed request's answer tells what is left."),
-        (Problem::UnknownPath, "There is no such path, or no such session, refund, event or \
-            endpoint of yours."),
-        (Problem::MethodNotAllowed(""), "The path is known, the method is not: `Allow` has those \
-            that are."),
-        (Problem::UnsupportedMediaType, "The body's `Content-Type` is none that is read as JSON. \
-            It may be left away."),
-        (Problem::BodyTimeout, "The body did not come in time. Nothing was done."),
+        (
+            Problem::RateLimited(1),
+            "Too many requests. Wait as long as `Retry-After` says. The `RateLimit` header of \
+             every response to a signed request states the remaining quota.",
+        ),
+        (
+            Problem::UnknownPath,
+            "The path does not exist, or you have no such session, refund, event or endpoint.",
+        ),
+        (Problem::MethodNotAllowed(""),
+            "The path does not support this method. `Allow` lists the supported methods."),
+        (
+            Problem::UnsupportedMediaType,
+            "The body's `Content-Type` is not a JSON type. The header is optional.",
+        ),
+        (Problem::BodyTimeout, "The body did not arrive in time. Nothing was done."),
     ]
 }
 
@@ -105,25 +122,45 @@ fn request_meanings() -> [(Problem, &'static str); 11] {
 #[rustfmt::skip] // One error, one meaning.
 fn use_case_meanings() -> [(Error, &'static str); 10] {
     [
-        (Error::IdempotencyConflict, "The first request under this `Idempotency-Key` is still \
-            being processed: ask again after `Retry-After`."),
+        (
+            Error::IdempotencyConflict,
+            "The first request with this `Idempotency-Key` is still being processed: retry after \
+             `Retry-After`.",
+        ),
         (Error::IdempotencyKeyReused, "This `Idempotency-Key` was used for another request in the \
             last 72 hours."),
         (Error::GlobalBan, "This shopper cannot be served."),
-        (Error::MerchantDisabled, "The merchant is disabled: no new sessions and no new payments. \
-            Captures, cancels, refunds and webhooks go on."),
-        (Error::InvalidState(StatusName::Created), "The session's status does not allow it, \
-            or another operation is in progress; `message` says which. For redelivery and tests: there is \
-            no webhook endpoint, or it is disabled. For API keys: it is the last active one, or \
-            5 are in their grace period."),
-        (Error::KeyIsEnding, "The API key is in the grace period of a rotation: for calls on keys and \
-            webhook endpoints use its successor. It can end only itself."),
-        (Error::RefundExceedsCaptured(0), "The refunds together would exceed what was \
-            captured: `message` and the session's `amount_refundable` say what is left."),
-        (Error::CaptureExceedsAuthorized(0), "The amount is more than was authorized; \
-            `message` says how much that is."),
-        (Error::PspUnavailable, "The processor cannot be reached and surely got nothing: repeat \
-            the request under the same key."),
+        (
+            Error::MerchantDisabled,
+            "The merchant is disabled: new sessions and payments are rejected. Captures, cancels, \
+             refunds and webhooks continue.",
+        ),
+        (
+            Error::InvalidState(StatusName::Created),
+            "The session's status does not allow it, or another operation is in progress; \
+             `message` says which. For redelivery and tests: there is no webhook endpoint, or it \
+             is disabled. For API keys: it is the last active key, or 5 keys are in their grace \
+             period.",
+        ),
+        (
+            Error::KeyIsEnding,
+            "The API key is in the grace period of a rotation: use its successor to manage keys \
+             and the webhook endpoint. It can delete only itself.",
+        ),
+        (
+            Error::RefundExceedsCaptured(0),
+            "The refunds would exceed the captured amount. `message` and the session's \
+             `amount_refundable` state the remaining amount.",
+        ),
+        (
+            Error::CaptureExceedsAuthorized(0),
+            "The amount exceeds the authorized amount, which `message` states.",
+        ),
+        (
+            Error::PspUnavailable,
+            "The processor is unreachable and received nothing: repeat the request with the same \
+             key.",
+        ),
         (Error::Busy(None), "Nothing was written: repeat the request after `Retry-After`."),
     ]
 }

@@ -2,7 +2,7 @@
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
 
-use super::page::GUIDES;
+use super::guides::GUIDES;
 
 /// A heading of a guide with its content up to the next heading.
 pub(super) struct Section {

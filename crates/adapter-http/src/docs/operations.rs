@@ -204,8 +204,8 @@ fn inputs(document: &Document, operation: &Value) -> Vec<FieldGroup> {
             .collect(),
     };
     let mut blocks = vec![
-        in_place("In the path", "path"),
-        in_place("In the query", "query"),
+        in_place("Path parameters", "path"),
+        in_place("Query parameters", "query"),
     ];
     blocks.extend(
         operation
@@ -225,7 +225,7 @@ fn body_group(document: &Document, body: &Value) -> FieldGroup {
     let optional_note = if body.get("required") == Some(&Value::Bool(true)) {
         ""
     } else {
-        " It may be left away."
+        " Optional."
     };
     FieldGroup {
         title: "Body",

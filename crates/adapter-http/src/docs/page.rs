@@ -6,6 +6,7 @@ use super::{
     code::{self, Snippet},
     document::{Document, text},
     errors::{self, ErrorRow},
+    guides::GUIDES,
     markdown::{self, Section},
     operations::{self, FieldGroup, Group, WebhookExample},
     schema::{self, Field},
@@ -14,32 +15,6 @@ use crate::checkout::page::{
     PageError,
     assets::{Asset, DOCS_SCRIPT, DOCS_STYLE, base64_sha256},
 };
-
-/// The guides shown before the endpoints: unchanged files of `docs/guide`.
-pub(super) const GUIDES: [(&str, &str); 7] = [
-    (
-        "integrating",
-        include_str!("../../../../docs/guide/integrating.md"),
-    ),
-    (
-        "checkout",
-        include_str!("../../../../docs/guide/checkout.md"),
-    ),
-    (
-        "branding",
-        include_str!("../../../../docs/guide/branding.md"),
-    ),
-    (
-        "payments",
-        include_str!("../../../../docs/guide/payments.md"),
-    ),
-    ("signing", include_str!("../../../../docs/guide/signing.md")),
-    (
-        "webhooks",
-        include_str!("../../../../docs/guide/webhooks.md"),
-    ),
-    ("sandbox", include_str!("../../../../docs/guide/sandbox.md")),
-];
 
 #[derive(Template)]
 #[template(path = "docs.html")]

@@ -139,7 +139,7 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
         return Ok(None);
     }
     let key = single_header(headers, NAME).and_then(IdempotencyKey::parse);
-    let rule = "must be 1 to 255 visible ASCII characters, once";
+    let rule = "must be 1 to 255 visible ASCII characters, and sent only once";
     key.map(Some)
         .ok_or_else(|| Problem::InvalidParameter(FieldProblem::new(NAME, rule)))
 }

@@ -119,7 +119,7 @@ mod tests {
         assert_eq!(buckets.wait(1, start), Some(RetryAfter(11)));
         assert_eq!(buckets.wait(2, start), None, "another key");
         let later = start + seconds(10);
-        assert_eq!(buckets.wait(1, later), None, "asking takes nothing");
+        assert_eq!(buckets.wait(1, later), None, "a check takes no permit");
         assert_eq!(buckets.wait(1, later), None);
         assert_eq!(buckets.take(1, later), Ok(0));
         assert!(buckets.take(1, later).is_err());
@@ -148,13 +148,13 @@ mod tests {
         assert!(buckets.table().full_at.len() <= MAX_BUCKETS + 1);
         assert!(
             buckets.take(MAX_BUCKETS + 1000, start).is_err(),
-            "the crowd shares"
+            "the overflow bucket is shared"
         );
         let later = start + seconds(20);
         assert_eq!(
             buckets.take(MAX_BUCKETS + 1000, later),
             Ok(0),
-            "there is room again"
+            "a separate bucket is free again"
         );
     }
 }

@@ -1,6 +1,6 @@
 //! Example requests and responses of one scenario: order 42, paid, captured, half refunded.
 
-use oncharge_domain::session::AttemptOutcome;
+use oncharge_domain::session::{AttemptOutcome, EventKind};
 use serde_json::{Value, json};
 use utoipa::{
     Modify,
@@ -10,19 +10,13 @@ use utoipa::{
     },
 };
 
-use super::webhooks;
+use super::example_events::{EVENT, REFUND, SESSION, event, payment_attempt};
 
 /// Adds the examples to the document.
 pub(super) struct Examples;
 
-/// The session id used in examples.
-pub(super) const SESSION: &str = "cs_019c3874c2007000800000000000002a";
-/// The refund id used in examples.
-pub(super) const REFUND: &str = "ref_019c3874c20070008000000000000017";
 /// The id of the API key's record used in examples.
 const API_KEY: &str = "key_019c3874c20070008000000000000a91";
-/// The event id used in examples.
-pub(super) const EVENT: &str = "evt_019c3874c200700080000000000000e1";
 
 impl Modify for Examples {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
@@ -137,9 +131,12 @@ fn response_example(operation: &str, status: &str) -> Option<Value> {
             "ends_at": null,
         }]}),
         ("testWebhookEndpoint", _) => attempt(),
-        ("listEvents", _) => page(&webhooks::authorized()),
-        ("redeliverEvent", _) => webhooks::authorized(),
-        ("getEvent", _) => merge(webhooks::authorized(), json!({"attempts": [attempt()]})),
+        ("listEvents", _) => page(&event(EventKind::PaymentAuthorized)),
+        ("redeliverEvent", _) => event(EventKind::PaymentAuthorized),
+        ("getEvent", _) => merge(
+            event(EventKind::PaymentAuthorized),
+            json!({"attempts": [attempt()]}),
+        ),
         ("rotateApiKey", _) => json!({
             "api_key": "ock_example",
             "api_secret": "ocs_example",
@@ -188,19 +185,6 @@ fn session(status: &str, captured: i64, updated_at: &str) -> Value {
         "created_at": "2026-02-07T12:00:00Z",
         "updated_at": updated_at,
         "expires_at": "2026-02-07T12:30:00Z",
-    })
-}
-
-/// An attempt to pay with this outcome.
-pub(super) fn payment_attempt(outcome: AttemptOutcome) -> Value {
-    let failure = outcome.failure();
-    json!({
-        "attempt_id": "op_019c3874c2007000800000000000005c",
-        "status": outcome.status().name(),
-        "failure": failure.map(|code| json!({"code": code.name(), "message": code.message()})),
-        "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
-        "psp_reference": failure.is_none().then_some("PSP_REF_1"),
-        "created_at": "2026-02-07T12:00:30Z",
     })
 }
 

@@ -1,7 +1,7 @@
 //! The requests to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
 
-use oncharge_domain::session::{AttemptOutcome, EventKind, FailureCode, StatusName};
-use serde_json::{Value, json};
+use oncharge_domain::session::EventKind;
+use serde_json::Value;
 use utoipa::{
     Modify,
     openapi::{
@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::examples::{EVENT, REFUND, SESSION, payment_attempt};
+use super::example_events::{event, test};
 
 /// Adds the webhooks to the document.
 pub(super) struct Webhooks;
@@ -28,7 +28,7 @@ impl Modify for Webhooks {
         }
         let test = webhook_operation(
             "EndpointTest",
-            "You asked for a test of your endpoint",
+            "You requested a test of your endpoint",
             test(),
         );
         let test = test.operation_id(Some(operation_id("endpoint.test")));
@@ -64,9 +64,15 @@ fn webhook_operation(schema: &str, summary: &str, example: Value) -> OperationBu
         .summary(Some(summary))
         .parameters(Some(headers()))
         .request_body(Some(body.build()))
-        .response("2XX", response("You have taken it."))
-        .response("410", response("Your endpoint is gone: it is disabled."))
-        .response("default", response("It is tried again, ten times in all."));
+        .response("2XX", response("The event is accepted."))
+        .response(
+            "410",
+            response("Your endpoint no longer exists: OnCharge disables it."),
+        )
+        .response(
+            "default",
+            response("The delivery is retried, with ten attempts in total."),
+        );
     operation.securities(Some([]))
 }
 
@@ -90,145 +96,28 @@ fn headers() -> Vec<ParameterBuilder> {
         header("webhook-id", "Standard Webhooks: the event's id."),
         header(
             "webhook-timestamp",
-            "Standard Webhooks: when this attempt was made, in Unix seconds.",
+            "Standard Webhooks: the time of this attempt, in Unix seconds.",
         ),
         header(
             "webhook-signature",
-            "Standard Webhooks: `v1,` and base64, one for each key of a rotation, with a space \
-             between.",
+            "Standard Webhooks: `v1,` and a base64 signature; during a rotation one for each \
+             secret, separated by spaces.",
         ),
     ]
 }
 
 fn event_summary(kind: EventKind) -> &'static str {
     match kind {
-        EventKind::PaymentAuthorized => "The money is reserved",
-        EventKind::PaymentCaptured => "The money is taken",
+        EventKind::PaymentAuthorized => "The amount is reserved",
+        EventKind::PaymentCaptured => "The amount was captured",
         EventKind::PaymentRefused => "The payment was refused",
-        EventKind::PaymentCancelled => "The reserved money was released",
-        EventKind::PaymentExpired => "The session's time is over",
-        EventKind::PaymentError => "A technical failure that surely moved no money",
-        EventKind::PaymentCaptureFailed => "A capture failed, or was taken back",
+        EventKind::PaymentCancelled => "The reserved amount was released",
+        EventKind::PaymentExpired => "The session expired",
+        EventKind::PaymentError => "A technical failure; no money was moved",
+        EventKind::PaymentCaptureFailed => "A capture failed or was reversed",
         EventKind::PaymentCancelFailed => "A cancel failed",
-        EventKind::RefundRequested => "A refund was ordered",
+        EventKind::RefundRequested => "A refund was requested",
         EventKind::RefundSucceeded => "A refund was paid out",
-        EventKind::RefundFailed => "A refund was not paid out, or taken back",
+        EventKind::RefundFailed => "A refund failed or was reversed",
     }
-}
-
-/// Example totals of a session after such an event.
-fn amounts(kind: EventKind) -> Value {
-    let (authorized, captured, refunded) = match kind {
-        EventKind::PaymentRefused | EventKind::PaymentExpired | EventKind::PaymentError => {
-            (0, 0, 0)
-        }
-        EventKind::PaymentAuthorized
-        | EventKind::PaymentCancelled
-        | EventKind::PaymentCaptureFailed
-        | EventKind::PaymentCancelFailed => (9999, 0, 0),
-        EventKind::PaymentCaptured | EventKind::RefundFailed => (9999, 9999, 0),
-        EventKind::RefundRequested | EventKind::RefundSucceeded => (9999, 9999, 5000),
-    };
-    json!({"authorized": authorized, "captured": captured, "refunded": refunded})
-}
-
-/// An example reason for such an event's failure of a payment, capture, cancel or refund.
-fn failure(kind: EventKind) -> Option<FailureCode> {
-    match kind {
-        EventKind::PaymentRefused => Some(FailureCode::CardDeclined),
-        EventKind::PaymentError | EventKind::PaymentCancelFailed | EventKind::RefundFailed => {
-            Some(FailureCode::PspError)
-        }
-        EventKind::PaymentCaptureFailed => Some(FailureCode::CaptureFailed),
-        EventKind::PaymentAuthorized
-        | EventKind::PaymentCaptured
-        | EventKind::PaymentCancelled
-        | EventKind::PaymentExpired
-        | EventKind::RefundRequested
-        | EventKind::RefundSucceeded => None,
-    }
-}
-
-/// The status of the example session after such an event.
-fn status(kind: EventKind) -> StatusName {
-    match kind {
-        EventKind::PaymentAuthorized | EventKind::PaymentCancelFailed => StatusName::Authorized,
-        EventKind::PaymentCaptured
-        | EventKind::RefundRequested
-        | EventKind::RefundSucceeded
-        | EventKind::RefundFailed => StatusName::Captured,
-        EventKind::PaymentRefused => StatusName::Refused,
-        EventKind::PaymentCancelled => StatusName::Cancelled,
-        EventKind::PaymentExpired => StatusName::Expired,
-        EventKind::PaymentError | EventKind::PaymentCaptureFailed => StatusName::Error,
-    }
-}
-
-/// An event as it appears in lists.
-pub(super) fn authorized() -> Value {
-    event(EventKind::PaymentAuthorized)
-}
-
-/// An event as it is posted.
-fn event(kind: EventKind) -> Value {
-    let is_refund = matches!(
-        kind,
-        EventKind::RefundRequested | EventKind::RefundSucceeded | EventKind::RefundFailed
-    );
-    let may_be_retried = matches!(kind, EventKind::PaymentRefused | EventKind::PaymentError);
-    let has_reference =
-        !may_be_retried && !matches!(kind, EventKind::PaymentExpired | EventKind::RefundRequested);
-    let mut event = json!({
-        "event": kind.name(),
-        "session_id": SESSION,
-        "psp_reference": has_reference.then_some("PSP_REF_1"),
-        "merchant_reference": "order-42",
-        "status": status(kind).name(),
-        "amount": {"value": if is_refund { 5000 } else { 9999 }, "currency": "USD"},
-        "amounts": amounts(kind),
-        "failure": failure(kind).map(|code| json!({"code": code.name(), "message": code.message()})),
-        "payment_attempt": attempt(kind).map(payment_attempt),
-        "metadata": {"basket": "7"},
-        "id": EVENT,
-        "sequence": if is_refund { 3 } else { 1 },
-        "created_at": "2026-02-07T12:00:00Z",
-    });
-    if let Some(members) = event.as_object_mut() {
-        if may_be_retried {
-            members.insert("retry_until".to_owned(), json!("2026-02-07T12:30:00Z"));
-        }
-        if is_refund {
-            let id = json!(REFUND);
-            members.insert("refund_id".to_owned(), id);
-        }
-    }
-    event
-}
-
-/// The outcome of the event's attempt to pay.
-fn attempt(kind: EventKind) -> Option<AttemptOutcome> {
-    match kind {
-        EventKind::PaymentExpired => None,
-        EventKind::PaymentRefused => failure(kind).map(AttemptOutcome::Refused),
-        EventKind::PaymentError => failure(kind).map(AttemptOutcome::Error),
-        _ => Some(AttemptOutcome::Authorized),
-    }
-}
-
-/// A test event as it is posted.
-fn test() -> Value {
-    json!({
-        "event": "endpoint.test",
-        "session_id": null,
-        "psp_reference": null,
-        "merchant_reference": null,
-        "status": null,
-        "amount": {"value": 0, "currency": "XTS"},
-        "amounts": {"authorized": 0, "captured": 0, "refunded": 0},
-        "failure": null,
-        "payment_attempt": null,
-        "metadata": {},
-        "id": "evt_019c3874c200700080000000000000e2",
-        "created_at": "2026-02-07T12:00:00Z",
-    })
 }

@@ -25,7 +25,7 @@ pub(crate) fn reply(reply: Reply) -> HttpResponse {
 pub(crate) struct Page<T> {
     /// Newest first.
     data: Vec<T>,
-    /// Where the next page begins; null on the last.
+    /// The cursor of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }

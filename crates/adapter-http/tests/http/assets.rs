@@ -70,14 +70,17 @@ async fn only_static_content_is_compressed() {
         GzDecoder::new(&*compressed.body)
             .read_to_end(&mut read)
             .unwrap();
-        assert!(read == plain.body, "{path} is another text compressed");
+        assert!(
+            read == plain.body,
+            "{path} has another content when compressed"
+        );
         assert!(compressed.body.len() * 2 < plain.body.len(), "{path}");
         let tag = compressed.header("etag").unwrap();
         assert_ne!(Some(tag), plain.header("etag"), "{path}");
         let again = get(path).set("If-None-Match", tag).send().await;
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
     }
-    // These hold tokens, or something of the request.
+    // These contain tokens, or reflect parts of the request.
     let page = format!("/checkout/{}?token={}", checkout.id, checkout.token);
     for path in [page.as_str(), "/", "/v1/checkout/sessions", "/nothing"] {
         let response = get(path).send().await;
@@ -105,5 +108,5 @@ async fn the_root_page_links_to_docs_and_shop() {
     assert!(response.text().contains("href=\"/docs\""));
     assert!(response.text().contains("href=\"/openapi.json\""));
     let without = TestApp::start().await.get("/").unsigned().send().await;
-    assert!(!without.text().contains("demo shop"));
+    assert!(!without.text().contains("Demo shop"));
 }

@@ -16,7 +16,7 @@ async fn an_authorized_payment_is_cancelled_with_or_without_a_body() {
         assert_eq!(
             response.json(),
             app.session(&checkout).await,
-            "the answer is the session"
+            "the response is the session"
         );
         assert_eq!(response.json()["status"], "cancelled");
         assert_eq!(app.psp.reserved(checkout.session_id()), 0);
@@ -102,7 +102,11 @@ async fn each_psp_result_has_its_response() {
         request().send().await.refusal(),
         (503, "psp_unavailable".to_owned())
     );
-    assert_eq!(request().send().await.status, 200, "the key was freed");
+    assert_eq!(
+        request().send().await.status,
+        200,
+        "the key was not released"
+    );
 
     let refused = app.authorized().await;
     let no = RefusalReason::Other("not_today".to_owned());

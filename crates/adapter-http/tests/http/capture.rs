@@ -26,7 +26,7 @@ async fn full_and_partial_amounts_are_captured() {
         assert_eq!(
             again.refusal(),
             (409, "invalid_state".to_owned()),
-            "once a session"
+            "a session is captured only once"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Connections that stand still, and too many of them.
+//! Idle and stalled connections, and too many connections.
 
 use std::{
     io::{Read as _, Write as _},
@@ -29,13 +29,13 @@ fn connect(address: SocketAddr) -> TcpStream {
     stream
 }
 
-/// Asks again and again for a large answer and reads none, until the server closes.
+/// Requests a large response repeatedly and reads nothing, until the server closes the connection.
 fn send_without_reading(mut stream: &TcpStream) {
     let request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
     while stream.write_all(&request).is_ok() {}
 }
 
-/// Whether the server answers a request on this connection.
+/// Whether the server responds on this connection.
 fn is_answered(mut stream: &TcpStream) -> bool {
     let sent = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut first = [0];
@@ -61,9 +61,12 @@ async fn a_client_that_does_not_read_is_disconnected() {
         started.elapsed()
     });
     let elapsed = elapsed.await.unwrap();
-    assert!(elapsed < TIMEOUT, "the server closed them: {elapsed:?}");
+    assert!(
+        elapsed < TIMEOUT,
+        "the server did not close the connections: {elapsed:?}"
+    );
     let answered = web::block(move || is_answered(&connect(address))).await;
-    assert!(answered.unwrap(), "others are served");
+    assert!(answered.unwrap(), "another client is not served");
 }
 
 #[actix_web::test]
@@ -97,7 +100,7 @@ async fn connections_per_address_are_limited() {
         drop(held);
         let started = Instant::now();
         let mut again = is_answered(&connect(address));
-        // The server notices after a moment that they are gone.
+        // The server notices the disconnects after a moment.
         while !again && started.elapsed() < TIMEOUT {
             again = is_answered(&connect(address));
         }
@@ -105,7 +108,10 @@ async fn connections_per_address_are_limited() {
     })
     .await
     .unwrap();
-    assert!(held, "three are served");
-    assert!(!excess, "the fourth is closed");
-    assert!(again, "there is room once they are gone");
+    assert!(held, "three connections are served");
+    assert!(!excess, "the fourth connection is closed");
+    assert!(
+        again,
+        "new connections are served after the others have ended"
+    );
 }

@@ -1,4 +1,4 @@
-//! `POST /v1/checkout/sessions`: what is accepted, and what comes back.
+//! `POST /v1/checkout/sessions`: valid requests and their responses.
 
 use oncharge_application::{
     bans,
@@ -49,11 +49,11 @@ async fn a_session_is_created() {
     ];
     assert_eq!(
         members, page,
-        "the members of the published page, in its order"
+        "the fields of the published page, in its order"
     );
 }
 
-/// What is created from a body with these members put over a good one.
+/// Creates a session from a valid body with these fields replaced.
 #[track_caller]
 fn assert_members(session: &Value, expected: &Value) {
     for (name, value) in expected.as_object().unwrap() {
@@ -124,7 +124,7 @@ async fn a_banned_shopper_is_refused_without_a_reason() {
     assert_eq!(
         request().send().await.status,
         201,
-        "the refusal was not remembered"
+        "the refusal was not stored"
     );
 }
 
@@ -177,7 +177,7 @@ async fn unknown_members_are_reported_in_a_warning() {
     );
 }
 
-/// Disables the merchant of the sandbox, or enables it, and waits until the server has noticed.
+/// Disables or enables the merchant of the sandbox, and waits until the server applies it.
 async fn set_merchant_enabled(app: &TestApp, merchant: MerchantId, enabled: bool) {
     let change = SettingsChange {
         disabled: Some(!enabled),
@@ -186,7 +186,7 @@ async fn set_merchant_enabled(app: &TestApp, merchant: MerchantId, enabled: bool
     merchants::change(&app.app, merchant, change).await.unwrap();
     let wanted = if enabled { 201 } else { 403 };
     let create = app.post("/v1/checkout/sessions", new_session(&json!({})).to_string());
-    // A change is seen within a second.
+    // A change takes effect within a second.
     while create.clone().send().await.status != wanted {}
 }
 
@@ -204,7 +204,7 @@ async fn a_disabled_merchant_accepts_no_new_sessions_and_payments() {
         .send()
         .await;
     assert_eq!(refused.refusal(), (403, "merchant_disabled".to_owned()));
-    // The page says that no payment is possible, within a second as well.
+    // The page shows that no payment is possible, within a second as well.
     let shown = json!({"status": "refused", "next": {"type": "none"}});
     let status = app.shopper("GET", &open, "/status", "");
     while status.clone().send().await.json() != shown {}
@@ -213,9 +213,13 @@ async fn a_disabled_merchant_accepts_no_new_sessions_and_payments() {
     assert_eq!(
         app.session(&open).await["status"],
         "created",
-        "nothing was changed"
+        "the session was changed"
     );
-    assert_eq!(app.refund(&captured, 1).await.status, 201, "refunds go on");
+    assert_eq!(
+        app.refund(&captured, 1).await.status,
+        201,
+        "a refund is refused"
+    );
     let cancel = format!("/v1/checkout/sessions/{}/cancel", authorized.id);
     assert_eq!(
         app.post(&cancel, "").send().await.status,

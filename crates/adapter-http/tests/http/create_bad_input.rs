@@ -1,4 +1,4 @@
-//! `POST /v1/checkout/sessions`: every bad input is refused by name, and nothing is written.
+//! `POST /v1/checkout/sessions`: each invalid input is named in the error, and nothing is written.
 
 use serde_json::{Value, json};
 
@@ -18,7 +18,11 @@ async fn check(app: &TestApp, body: impl Into<Vec<u8>>, status: u16, fields: &[&
         "{shown}: {response:?}"
     );
     assert_eq!(response.fields(), fields, "{shown}: {response:?}");
-    assert_eq!(app.store.commits(), before, "nothing is written: {shown}");
+    assert_eq!(
+        app.store.commits(),
+        before,
+        "something was written: {shown}"
+    );
 }
 
 #[actix_web::test]

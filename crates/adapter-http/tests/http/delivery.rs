@@ -1,4 +1,4 @@
-//! What is posted to a merchant's endpoint: the payload of each event, and its signatures.
+//! Deliveries to a merchant's endpoint: the payload of each event, and its signatures.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use crate::support::{ENDPOINT_URL, TestApp, new_session};
 
-/// The bodies that were posted, by event.
+/// The delivered bodies, by event.
 fn posted(app: &TestApp) -> BTreeMap<String, Value> {
     let bodies = app.sender.bodies(ENDPOINT_URL).into_iter();
     let read = bodies.map(|body| serde_json::from_str::<Value>(&body).unwrap());

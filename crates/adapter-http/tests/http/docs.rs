@@ -1,4 +1,4 @@
-//! The API reference: whole, linked, light, and asking nobody else for anything.
+//! The API reference: complete, valid links, small, and without requests to other hosts.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +82,7 @@ async fn anchors_are_unique_and_links_resolve() {
     let html = page.text();
     let ids = values(html, "id");
     let known: BTreeSet<_> = ids.iter().copied().collect();
-    assert_eq!(ids.len(), known.len(), "an anchor is there twice");
+    assert_eq!(ids.len(), known.len(), "an anchor occurs twice");
     for target in values(html, "href") {
         if let Some(anchor) = target.strip_prefix('#') {
             assert!(known.contains(anchor), "{target} leads nowhere");
@@ -151,7 +151,7 @@ async fn examples_match_their_schemas() {
     assert!(checked > 30, "{checked}");
 }
 
-/// Checks each media type in it that has an example.
+/// Checks each media type that has an example.
 fn check_examples(document: &Value, value: &Value, checked: &mut usize) {
     match value {
         Value::Object(members) => {
@@ -175,7 +175,7 @@ fn check_examples(document: &Value, value: &Value, checked: &mut usize) {
     }
 }
 
-/// Why an example is none of its schema: types, words, members that are missing or unknown.
+/// Why an example does not match its schema: types, enum values, missing or unknown fields.
 fn schema_error(document: &Value, schema: &Value, example: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
         return schema_error(
@@ -208,7 +208,7 @@ fn schema_error(document: &Value, schema: &Value, example: &Value) -> Option<Str
     if allowed_values
         .is_some_and(|allowed_values| !example.is_null() && !allowed_values.contains(example))
     {
-        return Some(format!("{example} is no word of it"));
+        return Some(format!("{example} is not a value of it"));
     }
     if let (Some(items), Some(each)) = (schema.get("items"), example.as_array()) {
         return each

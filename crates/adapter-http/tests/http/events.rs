@@ -17,7 +17,7 @@ fn values_of(page: &Value, member: &str) -> Vec<Value> {
     rows.map(|row| row[member].clone()).collect()
 }
 
-/// A captured session, its events a second apart.
+/// A captured session whose events are a second apart.
 async fn captured(app: &TestApp) -> Checkout {
     let checkout = app.authorized().await;
     app.clock.advance(1);
@@ -86,13 +86,17 @@ async fn events_are_filtered_and_paginated() {
     assert_eq!(
         (values_of(&rest, "id"), &rest["next_cursor"]),
         (all[3..].to_vec(), &Value::Null),
-        "stable while events are added"
+        "the list changed when events were added"
     );
     let refunds = app
         .get(&format!("/v1/refunds?cursor={cursor}"))
         .send()
         .await;
-    assert_eq!(refunds.fields(), ["cursor"], "a cursor belongs to its list");
+    assert_eq!(
+        refunds.fields(),
+        ["cursor"],
+        "a cursor is valid only for its list"
+    );
 }
 
 #[actix_web::test]
@@ -133,13 +137,16 @@ async fn an_event_has_all_its_delivery_attempts() {
         app.deliver().await;
     }
     let listed = page(&app, "").await["data"][0].clone();
-    assert!(listed.get("attempts").is_none(), "not in lists: {listed}");
+    assert!(
+        listed.get("attempts").is_none(),
+        "attempts are in the list: {listed}"
+    );
     let target = format!("/v1/events/{}", listed["id"].as_str().unwrap());
     let response = app.get(&target).at(app.now()).send().await;
     assert_eq!(response.status, 200, "{response:?}");
     let mut event = response.json();
     let attempts = event.as_object_mut().unwrap().remove("attempts").unwrap();
-    assert_eq!(event, listed, "and else the same members");
+    assert_eq!(event, listed, "the event has other fields than in the list");
     insta::assert_json_snapshot!("attempts", attempts);
 }
 
@@ -150,7 +157,7 @@ async fn an_event_without_endpoint_has_no_attempts() {
     app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.deliver().await;
     let nobody = app.sender.sent().is_empty();
-    assert!(nobody, "there was no endpoint when it happened");
+    assert!(nobody, "an event without an endpoint has attempts");
     let id = page(&app, "").await["data"][0]["id"].clone();
     let target = format!("/v1/events/{}", id.as_str().unwrap());
     let event = app.get(&target).send().await.json();

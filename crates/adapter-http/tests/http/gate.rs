@@ -1,4 +1,4 @@
-//! The checks in their order: a row for every line of the table, and every two that fail together.
+//! The checks and their order: one case per check, and every pair that fails together.
 
 use oncharge_application::merchants::{self, KeySelector};
 use serde_json::json;
@@ -7,8 +7,7 @@ use crate::support::{Request, TestApp, new_session};
 
 type BreakRequest = fn(Request<'_>) -> Request<'_>;
 
-/// One thing wrong with a request to create a session, and what it is answered with. In the
-/// order of the checks.
+/// A defect of a request to create a session, and the expected error; in the order of the checks.
 const DEFECTS: &[(&str, u16, &str, BreakRequest)] = &[
     ("no signature", 401, "missing_auth", |r| {
         r.without("X-Oncharge-Signature")
@@ -70,11 +69,11 @@ async fn each_failed_check_has_its_code() {
             "{name}: {response:?}"
         );
     }
-    assert_eq!(app.store.commits(), 0, "nothing was written");
+    assert_eq!(app.store.commits(), 0, "something was written");
     assert_eq!(
         good(&app).send().await.status,
         201,
-        "and nothing else is wrong"
+        "a valid request is refused"
     );
 }
 
@@ -83,7 +82,7 @@ async fn the_first_failed_check_decides() {
     let app = TestApp::start().await;
     for (first, (one, status, code, break_request)) in DEFECTS.iter().enumerate() {
         for (other, _, _, break_more) in &DEFECTS[first + 1..] {
-            // What is not signed after all stays signed: the later defect is applied first.
+            // An unsigned request stays unsigned: the defect of the later check is applied first.
             let response = break_request(break_more(good(&app))).send().await;
             let refusal = (*status, (*code).to_owned());
             assert_eq!(
@@ -93,7 +92,7 @@ async fn the_first_failed_check_decides() {
             );
         }
     }
-    assert_eq!(app.store.commits(), 0, "nothing was written");
+    assert_eq!(app.store.commits(), 0, "something was written");
 }
 
 #[actix_web::test]
@@ -130,7 +129,7 @@ async fn every_error_has_the_documented_shape() {
     assert_ne!(
         own.header("x-request-id"),
         Some("mine"),
-        "none is taken from outside"
+        "a client's request id is used"
     );
 }
 

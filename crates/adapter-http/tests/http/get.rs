@@ -40,7 +40,7 @@ async fn a_session_past_its_expiry_is_expired() {
     assert_eq!(app.session(&checkout).await["status"], "created");
     app.clock.advance(1);
     assert_eq!(app.session(&checkout).await["status"], "expired");
-    assert_eq!(app.store.commits(), 1, "by reading alone");
+    assert_eq!(app.store.commits(), 1, "reading wrote something");
 }
 
 #[actix_web::test]

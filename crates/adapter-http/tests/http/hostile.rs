@@ -9,7 +9,7 @@ use crate::support::{TestApp, new_session, raw, settings};
 
 const TARGET: &str = "/v1/checkout/sessions";
 
-/// A good body that is exactly so many bytes long.
+/// A valid body of exactly this length.
 fn body_of_size(length: usize) -> Vec<u8> {
     let mut body = new_session(&json!({})).to_string().into_bytes();
     body.resize(length, b' ');
@@ -39,7 +39,7 @@ async fn bodies_are_limited_to_64_kib() {
     assert_eq!(
         only_announced.refusal(),
         too_large,
-        "before a byte of it was sent"
+        "before any byte of the body was sent"
     );
     let counted = app
         .post(TARGET, body_of_size(max + 1))
@@ -50,7 +50,11 @@ async fn bodies_are_limited_to_64_kib() {
         .post(TARGET, body_of_size(10_000_000))
         .send_chunked(50_000)
         .await;
-    assert_eq!(endless.refusal(), too_large, "without waiting for the rest");
+    assert_eq!(
+        endless.refusal(),
+        too_large,
+        "before the rest of the body arrived"
+    );
     assert_eq!(app.store.session_ids().len(), 2);
 }
 
@@ -79,7 +83,7 @@ async fn a_slow_body_times_out() {
     assert_eq!(
         app.post(TARGET, body_of_size(1000)).send().await.status,
         201,
-        "others are served"
+        "another client is not served"
     );
 }
 
@@ -122,7 +126,7 @@ async fn malformed_heads_get_a_client_error() {
     assert_eq!(
         app.get("/v1/refunds").send().await.status,
         200,
-        "others are served"
+        "another client is not served"
     );
 }
 

@@ -1,4 +1,4 @@
-//! Idempotency keys: the first answer again, byte for byte.
+//! Idempotency keys: a repeated request gets the same bytes.
 
 use futures_util::future::{join, join_all};
 use oncharge_domain::{
@@ -28,7 +28,7 @@ async fn a_repeated_request_gets_the_same_bytes() {
             .send()
             .await;
         assert_eq!(again.status, 201);
-        assert_eq!(again.body, first.body, "byte for byte");
+        assert_eq!(again.body, first.body, "the repeated body");
         assert_eq!(again.header("content-type"), first.header("content-type"));
         assert_eq!(again.header("idempotency-replayed"), Some("true"));
         assert_ne!(again.header("x-request-id"), first.header("x-request-id"));
@@ -71,7 +71,7 @@ async fn a_reused_key_is_refused() {
     assert_eq!(
         fields.refusal(),
         (422, "invalid_request".to_owned()),
-        "fields come first"
+        "invalid fields are reported first"
     );
 }
 
@@ -140,7 +140,7 @@ async fn a_concurrent_request_conflicts() {
     };
     let first = cancel();
     let second = async {
-        // The first has reserved the key as soon as it is in flight.
+        // The first request reserves the key before it calls the PSP.
         while app.session(&checkout).await["pending_operation"] != "cancel" {}
         let response = cancel().await;
         app.psp.resume();

@@ -1,4 +1,4 @@
-//! Limits for each key, address and session.
+//! Rate limits per key, address and session.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn rate_limited() -> (u16, String) {
     (429, "rate_limited".to_owned())
 }
 
-/// A quota to which nothing comes back while a test runs.
+/// A quota that is not replenished during a test.
 fn without_refill(burst: u32) -> Rate {
     Rate::every(Duration::from_secs(3600), burst)
 }
@@ -37,7 +37,7 @@ async fn a_key_over_its_quota_is_limited() {
             "{limit}"
         );
     }
-    // Before path, method, media type and body are looked at.
+    // Checked before path, method, media type and body.
     for request in [
         app.get("/v1/refunds"),
         app.get("/v1/nothing"),
@@ -79,7 +79,10 @@ async fn unsigned_requests_use_no_key_quota() {
             let response = app.get("/v1/refunds").set(name, &value).send().await;
             assert_eq!(response.status, 401, "{name}");
             let shown = response.header("ratelimit");
-            assert_eq!(shown, None, "{name}: nobody else is told a quota");
+            assert_eq!(
+                shown, None,
+                "{name}: an unauthenticated client sees a quota"
+            );
             assert_eq!(response.header("ratelimit-policy"), None, "{name}");
         }
     }
@@ -101,7 +104,7 @@ async fn only_failures_count_against_an_address() {
         assert_eq!(
             app.get("/v1/nothing").send().await.status,
             404,
-            "a later check's failure"
+            "a failure of a later check"
         );
     }
     let bad = || app.get("/v1/refunds").unsigned();
@@ -128,13 +131,13 @@ async fn only_failures_count_against_an_address() {
         assert_eq!(
             response.header("ratelimit"),
             None,
-            "no key's quota is shown"
+            "a quota of a key is shown"
         );
     }
     assert_eq!(
         app.get("/v1/refunds").send().await.status,
         200,
-        "who passes is never refused"
+        "a client with valid requests is refused"
     );
 }
 
@@ -174,10 +177,7 @@ async fn addresses_behind_a_trusted_proxy_are_limited_separately() {
     assert_eq!(from("192.0.2.1").send().await.status, 429);
     assert_eq!(from("192.0.2.2").send().await.status, 401);
     let spoofed = from("198.51.100.1, 192.0.2.2").send().await;
-    assert_eq!(
-        spoofed.status, 429,
-        "what a client wrote itself does not count"
-    );
+    assert_eq!(spoofed.status, 429, "the client's own header value counts");
 }
 
 #[actix_web::test]
@@ -213,7 +213,7 @@ async fn pay_and_abandon_are_limited_per_session() {
         assert!(response.header("retry-after").is_some());
     }
     let status = app.shopper("GET", &checkout, "/status", "").send().await;
-    assert_eq!(status.status, 200, "looking is not counted");
+    assert_eq!(status.status, 200, "reading is counted");
     let other = app.created().await;
     assert_eq!(
         app.pay(&other, "tok_1").await.status,
@@ -246,20 +246,20 @@ async fn a_limited_address_causes_no_store_reads() {
             assert!(response.header("retry-after").is_some());
         }
     }
-    assert_eq!(app.store.key_reads(), reads, "no key was looked up");
+    assert_eq!(app.store.key_reads(), reads, "a key was looked up");
     let response = app.get("/v1/refunds").by(&known).send().await;
-    assert_eq!(response.status, 200, "a known key is served");
+    assert_eq!(response.status, 200, "a known key is refused");
     merchants::revoke_key(&app.app, &KeySelector::Text(&known.key))
         .await
         .unwrap();
     let mut response = app.get("/v1/refunds").by(&known).send().await;
-    // A revoked key is served from the cache for a second at most.
+    // A revoked key is served from the cache for at most one second.
     while response.status == 200 {
         response = app.get("/v1/refunds").by(&known).send().await;
     }
     assert_eq!(
         response.refusal(),
         rate_limited(),
-        "but not once it is revoked"
+        "a revoked key is accepted"
     );
 }

@@ -43,7 +43,7 @@ async fn pages_are_stable_while_sessions_are_added() {
     assert_eq!(
         row.as_object().unwrap().len(),
         22,
-        "a row is a whole session: {row}"
+        "a row is not a complete session: {row}"
     );
 }
 
@@ -114,21 +114,29 @@ async fn invalid_parameters_are_refused() {
     assert_eq!(
         refund_list.fields(),
         ["cursor"],
-        "a cursor belongs to its list"
+        "a cursor is valid only for its list"
     );
     let theirs = app
         .get(&format!("/v1/checkout/sessions?cursor={cursor}"))
         .by(&other)
         .send()
         .await;
-    assert_eq!(theirs.fields(), ["cursor"], "and to its merchant");
+    assert_eq!(
+        theirs.fields(),
+        ["cursor"],
+        "a cursor is valid only for its merchant"
+    );
     let narrowed = app
         .get(&format!(
             "/v1/checkout/sessions?order_id=42&cursor={cursor}"
         ))
         .send()
         .await;
-    assert_eq!(narrowed.fields(), ["cursor"], "and to its filter");
+    assert_eq!(
+        narrowed.fields(),
+        ["cursor"],
+        "a cursor is valid only for its filter"
+    );
     for (query, field) in [
         ("?limit=0", "limit"),
         ("?limit=101", "limit"),
@@ -211,7 +219,7 @@ async fn unknown_parameters_are_refused_on_every_endpoint() {
     let response = app.get("/v1/refunds?session=cs_1").send().await;
     assert_eq!(
         response.json()["message"],
-        "session is unknown: this endpoint takes the query parameters limit, cursor, session_id"
+        "session is unknown: this endpoint accepts the query parameters limit, cursor, session_id"
     );
     let response = app.get("/v1/checkout/sessions?status=paid").send().await;
     assert_eq!(

@@ -1,4 +1,4 @@
-//! No secret, token, e-mail, phone or card number comes into a log line.
+//! No secret, token, e-mail address, phone number or card number appears in the log.
 
 use std::{
     io,
@@ -107,7 +107,7 @@ async fn a_payment_logs_no_secrets() {
     }
     assert!(
         log.contains("/checkout/{id}/pay"),
-        "the route's template is: {log}"
+        "the log does not contain the route: {log}"
     );
     for path in ["", "/pay", "/status", "/abandon"] {
         let route = format!("route=\"/checkout/{{id}}{path}\"");
@@ -118,6 +118,6 @@ async fn a_payment_logs_no_secrets() {
     }
     assert!(
         log.contains("status=503") && log.contains("busy"),
-        "and what was answered"
+        "the line does not contain the status"
     );
 }

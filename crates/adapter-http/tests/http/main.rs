@@ -1,5 +1,5 @@
-//! The HTTP adapter as its clients see it: a bound server over a store and a PSP in memory, asked
-//! over a plain socket, so that targets, headers and bodies are exactly what the tests write.
+//! The HTTP adapter through its interface: a listening server over an in-memory store and PSP,
+//! called over plain sockets, so that targets, headers and bodies are exactly what the tests write.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,9 +28,6 @@ mod limits;
 mod list;
 mod logs;
 mod openapi;
-mod ops;
-mod ops_overview;
-mod ops_view;
 mod pay;
 mod psp_webhooks;
 mod redeliver;

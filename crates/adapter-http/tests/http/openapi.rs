@@ -1,4 +1,4 @@
-//! The description of the API is the committed file, and tells the truth.
+//! The OpenAPI document: the committed file is up to date, and matches the responses.
 
 use oncharge_domain::session::EventKind;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ fn the_committed_file_is_up_to_date() {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
         committed == oncharge_adapter_http::openapi::document(),
-        "openapi.json is not what the code says: write it anew with `just openapi`"
+        "openapi.json is outdated: regenerate it with `just openapi`"
     );
 }
 
@@ -29,8 +29,7 @@ async fn every_documented_path_exists() {
         for method in methods.as_object().unwrap().keys() {
             let target = path.replace("{id}", "x").replace("{key_id}", "x");
             let response = app.request(&method.to_uppercase(), &target).send().await;
-            let known =
-                response.status != 405 && response.json()["message"] != "There is no such path";
+            let known = response.status != 405 && response.json()["message"] != "No such path";
             assert!(known, "{method} {path}: {response:?}");
         }
     }
@@ -123,7 +122,11 @@ fn every_event_is_described_as_a_webhook() {
     assert_eq!(described, names);
     for (name, item) in webhooks {
         let posted = &item["post"];
-        assert_eq!(posted["security"], json!([]), "nobody signs in: {name}");
+        assert_eq!(
+            posted["security"],
+            json!([]),
+            "a webhook requires authentication: {name}"
+        );
         let content = &posted["requestBody"]["content"]["application/json"];
         let example = content["example"].as_object().unwrap();
         assert_eq!(example["event"], **name);

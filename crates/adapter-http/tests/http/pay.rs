@@ -23,7 +23,7 @@ async fn each_psp_result_has_its_response() {
     assert_eq!(
         same.json(),
         response.json(),
-        "the same token starts nothing"
+        "the same token starts another attempt"
     );
     assert_eq!(app.psp.received_calls().len(), 1);
     let other = app.pay(&good, "tok_2").await;
@@ -120,7 +120,11 @@ async fn a_valid_pay_token_is_required() {
     }
     let mut in_url = request().without("Authorization");
     in_url.target = format!("{}?token={}", in_url.target, mine.token);
-    assert_eq!(in_url.send().await.status, 401, "never in a URL");
+    assert_eq!(
+        in_url.send().await.status,
+        401,
+        "a token in the URL is accepted"
+    );
     assert_eq!(app.session(&mine).await["status"], "created");
 }
 
@@ -161,7 +165,7 @@ async fn invalid_payment_methods_are_refused_and_not_echoed() {
         text.send().await.refusal(),
         (415, "unsupported_media_type".to_owned())
     );
-    assert_eq!(app.store.commits(), before, "nothing was written");
+    assert_eq!(app.store.commits(), before, "something was written");
 }
 
 #[actix_web::test]
@@ -176,7 +180,7 @@ async fn an_expired_session_is_not_paid() {
     assert_eq!(
         response.refusal(),
         (401, "invalid_token".to_owned()),
-        "not even looking"
+        "the status is readable"
     );
 }
 
@@ -195,6 +199,6 @@ async fn an_unsupported_amount_is_refused_and_not_sent() {
     assert_eq!(
         (app.psp.calls(), app.store.commits()),
         (0, 1),
-        "only the session was written"
+        "more than the session was written"
     );
 }

@@ -7,7 +7,7 @@ use oncharge_testkit::{Call, Reply, ScriptedPsp};
 
 use crate::support::{Checkout, Request, TestApp};
 
-/// A session whose authorisation the PSP has taken in and, since, carried out.
+/// A session whose authorization was accepted and then executed by the PSP.
 async fn accepted_payment(app: &TestApp) -> (Checkout, Vec<u8>) {
     let checkout = app.created().await;
     app.psp.reply(Call::Authorize, Reply::Accepted);
@@ -38,7 +38,7 @@ async fn a_notification_is_applied_once() {
     assert_eq!(
         app.session(&checkout).await["status"],
         "pending",
-        "the PSP does not wait for what it brings about"
+        "the response waited for the notification to be applied"
     );
     app.process_inbox().await;
     assert_eq!(app.session(&checkout).await["status"], "authorized");
@@ -69,7 +69,7 @@ async fn forged_notifications_are_refused() {
     assert_eq!(
         statuses,
         [NotificationStatus::Unverified],
-        "kept as evidence"
+        "a forged notification is stored as evidence"
     );
     app.process_inbox().await;
     assert_eq!(app.session(&checkout).await["status"], "pending");

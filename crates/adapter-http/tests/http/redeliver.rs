@@ -24,7 +24,7 @@ async fn an_event_is_redelivered_to_the_current_endpoint() {
     assert_eq!(response.status, 202, "{response:?}");
     let mut event = app.get(&path).send().await.json();
     event.as_object_mut().unwrap().remove("attempts");
-    assert_eq!(response.json(), event, "the answer is the event");
+    assert_eq!(response.json(), event, "the response is the event");
     app.deliver().await;
     assert_eq!(app.sender.bodies(now), app.sender.bodies(ENDPOINT_URL));
     let attempts = app.get(&path).send().await.json()["attempts"].clone();
@@ -42,7 +42,11 @@ async fn redelivery_restarts_the_retry_schedule() {
         app.clock.advance(12 * 3600);
     }
     app.deliver().await;
-    assert_eq!(app.sender.sent().len(), 10, "then it is dead");
+    assert_eq!(
+        app.sender.sent().len(),
+        10,
+        "ten attempts until the delivery is dead"
+    );
     app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let path = newest_event_path(&app).await;
     let redeliver = app.post(&format!("{path}/redeliver"), "").at(app.now());
@@ -68,7 +72,10 @@ async fn redelivery_requires_an_enabled_endpoint() {
     app.sender.reply(ENDPOINT_URL, Outcome::Status(410));
     app.deliver().await;
     let endpoint = app.get("/v1/webhook_endpoint").send().await.json();
-    assert_eq!(endpoint["enabled"], false, "410 is an end");
+    assert_eq!(
+        endpoint["enabled"], false,
+        "the endpoint is enabled after 410"
+    );
     let refused = app.post(&target, "").send().await;
     assert_eq!(refused.refusal(), (409, "invalid_state".to_owned()));
     app.set_endpoint(&app.pair, ENDPOINT_URL).await;

@@ -32,7 +32,7 @@ async fn a_refund_is_created_and_retrieved() {
     ];
     assert_eq!(
         members, page,
-        "the members of the published page, in its order"
+        "the fields of the published page, in its order"
     );
 
     let id = ordered["refund_id"].as_str().unwrap();
@@ -89,7 +89,7 @@ async fn refunds_never_exceed_what_was_captured() {
     let last = app.refund(&checkout, 1500).await;
     assert_eq!(
         last.json()["message"],
-        "The amount must be at most what is left to refund: 1000 minor units"
+        "The amount must be at most the remaining refundable amount: 1000 minor units"
     );
     assert_eq!(app.psp.taken(checkout.session_id()), 1000);
 }
@@ -149,7 +149,7 @@ async fn invalid_refunds_are_refused() {
         );
         assert_eq!(response.fields(), fields, "{body}");
     }
-    // The state is asked before the currency.
+    // The status is checked before the currency.
     let mut both = json!({"session_id": open.id, "amount": 1, "currency": "USD", "reference": "r"});
     let response = app.post("/v1/refunds", both.to_string()).send().await;
     assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
@@ -161,7 +161,7 @@ async fn invalid_refunds_are_refused() {
         .send()
         .await;
     assert_eq!(theirs.refusal(), (404, "not_found".to_owned()));
-    assert_eq!(app.store.commits(), before, "nothing was written");
+    assert_eq!(app.store.commits(), before, "something was written");
 }
 
 #[actix_web::test]

@@ -23,7 +23,7 @@ fn pair(response: &Response) -> Pair {
     }
 }
 
-/// Waits until this pair is no longer good; keys are cached for a second.
+/// Waits until this pair is refused; keys are cached for a second.
 async fn wait_until_refused(app: &TestApp, pair: &Pair) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
     loop {
@@ -34,12 +34,12 @@ async fn wait_until_refused(app: &TestApp, pair: &Pair) {
         }
         assert!(
             std::time::Instant::now() < until,
-            "it is good: {response:?}"
+            "the pair is accepted: {response:?}"
         );
     }
 }
 
-/// How many pairs were made in place of others.
+/// The number of pairs created by rotations.
 fn rotations(app: &TestApp) -> usize {
     let audit = app.store.audit();
     let rotated = audit
@@ -69,7 +69,10 @@ async fn rotation_creates_a_pair_and_keeps_the_old_one() {
         assert_eq!(get.status, 200, "{get:?}");
     }
     app.clock.advance(14 * DAY - 1);
-    assert!(is_accepted(&app, &app.pair).await, "to its last second");
+    assert!(
+        is_accepted(&app, &app.pair).await,
+        "the old pair is refused before its end"
+    );
     app.clock.advance(1);
     wait_until_refused(&app, &app.pair).await;
     assert!(is_accepted(&app, &new).await);
@@ -185,12 +188,16 @@ async fn the_endpoint_keeps_its_api_key_in_the_grace_period() {
         };
         (verified(&app.pair), verified(&new))
     };
-    assert_eq!(signed_by().await, (true, false), "as it was set");
+    assert_eq!(
+        signed_by().await,
+        (true, false),
+        "the API key that signs deliveries"
+    );
     app.set_endpoint(&new, ENDPOINT_URL).await;
     assert_eq!(signed_by().await, (false, true), "set again");
 }
 
-/// Every call on keys and webhook endpoints, but for the end of the key itself.
+/// All calls on keys and webhook endpoints, except for ending the key itself.
 #[actix_web::test]
 async fn a_key_in_its_grace_period_can_end_only_itself() {
     let app = TestApp::start().await;
@@ -222,7 +229,7 @@ async fn a_key_in_its_grace_period_can_end_only_itself() {
     }
     assert!(
         is_accepted(&app, &app.pair).await,
-        "it does everything else"
+        "another request is refused"
     );
     let own = format!("/v1/api_keys/{}", id(1));
     let ended = app.request("DELETE", &own).send().await;
@@ -230,7 +237,7 @@ async fn a_key_in_its_grace_period_can_end_only_itself() {
     wait_until_refused(&app, &app.pair).await;
 }
 
-/// Its bytes were an HMAC key of the API once.
+/// A regression test: the bytes of this secret were once a valid HMAC key of the API.
 #[actix_web::test]
 async fn the_webhook_secret_cannot_sign_requests() {
     let app = TestApp::start().await;
@@ -256,7 +263,7 @@ async fn the_webhook_secret_cannot_sign_requests() {
     }
 }
 
-/// HMAC-SHA256 as hex, made of nothing but SHA-256.
+/// HMAC-SHA256 as hex, implemented with SHA-256 only.
 fn hmac_of(key: &[u8; 32], text: &[u8]) -> String {
     let pad = |byte: u8| {
         let mut block = [byte; 64];
@@ -291,8 +298,8 @@ async fn a_sixth_pair_in_grace_is_refused_with_the_ways_out() {
     assert_eq!(sixth.refusal(), (409, "invalid_state".to_owned()));
     assert_eq!(
         sixth.json()["message"],
-        "5 API keys are in their grace period: end one with DELETE /v1/api_keys/{key_id}, or rotate \
-         with revoke_old"
+        "5 API keys are in their grace period: delete one with DELETE /v1/api_keys/{key_id}, or \
+         rotate with revoke_old"
     );
     let revoking = app.post(TARGET, r#"{"revoke_old":true}"#).by(&signer);
     assert_eq!(revoking.send().await.status, 201);

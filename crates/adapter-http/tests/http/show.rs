@@ -31,7 +31,7 @@ async fn the_page_requires_the_pay_token() {
     );
     assert!(
         response.text().contains("https://psp.example.com/fields\""),
-        "where the fields are"
+        "the origin of the PSP's fields"
     );
     assert!(response.header("x-request-id").is_some());
 }
@@ -61,6 +61,9 @@ async fn an_invalid_token_gets_an_unframeable_error_page() {
                 .text()
                 .contains(response.header("x-request-id").unwrap())
         );
-        assert!(!response.text().contains("Shop"), "nothing of the session");
+        assert!(
+            !response.text().contains("Shop"),
+            "the page shows the merchant"
+        );
     }
 }

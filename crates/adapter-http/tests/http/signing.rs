@@ -1,4 +1,4 @@
-//! Signatures over the raw target and body, by both readings of the published page.
+//! Signatures over the raw target and body, with either reading of the published page.
 
 use oncharge_domain::signing::{SignedRequest, SigningKey, signing_string};
 use ring::hmac;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{TestApp, new_session};
 
-/// A signature by the raw 32 bytes of the secret's digest.
+/// A signature whose key is the raw digest of the secret (32 bytes).
 fn raw_key_signature(secret: &str, signed: &SignedRequest<'_>) -> String {
     let key = SigningKey::of_secret(secret);
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose_bytes());
@@ -60,7 +60,7 @@ async fn hex_and_raw_keys_are_accepted_in_either_case() {
 #[actix_web::test]
 async fn the_raw_target_is_signed() {
     let app = TestApp::start().await;
-    // Nothing is decoded, sorted or normalised: each is signed and found as it stands.
+    // Targets are not decoded, sorted or normalized before they are signed and routed.
     for target in [
         "/v1/refunds?limit=1&cursor=",
         "/v1/refunds?",
@@ -84,7 +84,7 @@ async fn the_raw_target_is_signed() {
     assert_eq!(
         other.refusal(),
         (401, "invalid_signature".to_owned()),
-        "the query is signed"
+        "a changed query is accepted"
     );
 }
 
@@ -118,7 +118,7 @@ async fn the_documented_example_is_accepted() {
             .set("Content-Type", "application/x-www-form-urlencoded"),
         bare.clone().set("Content-Type", "application/json"),
         bare.clone(),
-        // PHP's curl waits for a word before it sends a body.
+        // PHP's curl waits for `100 Continue` before it sends a body.
         bare.set("Expect", "100-continue")
             .set("Content-Type", "application/json"),
     ] {
@@ -128,7 +128,7 @@ async fn the_documented_example_is_accepted() {
             .windows(6)
             .any(|window| window == b"Expect");
         let response = request.send().await;
-        // With Expect, the first answer is the go-ahead, and the real one follows it.
+        // With `Expect`, the first response is `100 Continue`, and the final one follows.
         let text = String::from_utf8_lossy(&response.body).into_owned();
         let created = response.status == 201 || (expects && text.contains("HTTP/1.1 201"));
         assert!(created, "{response:?}");

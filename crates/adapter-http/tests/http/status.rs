@@ -21,7 +21,11 @@ async fn a_reload_resumes_the_payment() {
     );
     app.psp.reply(Call::Authorize, Reply::ActionRequired);
     let paid = app.pay(&checkout, "tok_1").await.json();
-    assert_eq!(status().await, paid, "the challenge again");
+    assert_eq!(
+        status().await,
+        paid,
+        "a repeated request returns the challenge"
+    );
 }
 
 #[actix_web::test]

@@ -1,7 +1,6 @@
-//! A server under test, with verbs.
+//! A server under test, with a method for each request.
 
 mod http;
-pub(crate) mod ops_server;
 mod psps;
 mod request;
 
@@ -17,27 +16,28 @@ use oncharge_application::{
     workers::{psp_inbox, webhook_delivery},
 };
 use oncharge_domain::{
+    branding::Branding,
     id::{MerchantId, SessionId},
     keyring::{KeyId, Keyring},
-    merchant::{ApiKeyHash, branding::Branding},
+    merchant::ApiKeyHash,
     psp::PspAccount,
     text::MerchantName,
 };
-use oncharge_ports::{Clock as _, MerchantRepository};
+use oncharge_ports::{Clock as _, MerchantRepository, Store};
 use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
 use self::psps::{FailingInbox, SingleAccountPsps};
 pub(crate) use self::{http::Response, request::Request};
 
-/// A merchant's pair.
+/// A merchant's API key and secret.
 #[derive(Clone)]
 pub(crate) struct Pair {
     pub(crate) key: String,
     pub(crate) secret: String,
 }
 
-/// A server with one merchant, over a store, a PSP and a clock under the test's control.
+/// A server with one merchant, over an in-memory store and PSP and a clock that the test sets.
 pub(crate) struct TestApp {
     pub(crate) address: SocketAddr,
     pub(crate) app: App,
@@ -50,12 +50,12 @@ pub(crate) struct TestApp {
 }
 
 impl TestApp {
-    /// With settings that are in nobody's way.
+    /// A server with settings that restrict no test.
     pub(crate) async fn start() -> Self {
         Self::with(settings()).await
     }
 
-    /// With these settings.
+    /// A server with these settings.
     pub(crate) async fn with(settings: Settings) -> Self {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
@@ -63,18 +63,13 @@ impl TestApp {
         let inbox_is_unavailable = Arc::new(AtomicBool::new(false));
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         let app = App::new(Dependencies {
-            checkout: Arc::clone(&store) as _,
-            merchants: Arc::clone(&store) as _,
-            blocklist: Arc::clone(&store) as _,
-            inbox: Arc::new(FailingInbox {
-                store: Arc::clone(&store),
-                is_unavailable: Arc::clone(&inbox_is_unavailable),
-            }),
-            webhooks: Arc::clone(&store) as _,
-            work: Arc::clone(&store) as _,
-            operator_queries: Arc::clone(&store) as _,
-            key_registry: Arc::clone(&store) as _,
-            maintenance: Arc::clone(&store) as _,
+            store: Store {
+                inbox: Arc::new(FailingInbox {
+                    store: Arc::clone(&store),
+                    is_unavailable: Arc::clone(&inbox_is_unavailable),
+                }),
+                ..Store::new(Arc::clone(&store))
+            },
             sender: Arc::new(sender.clone()),
             psps: Arc::new(SingleAccountPsps(psp.clone())),
             presenter: Arc::new(JsonPresenter),
@@ -101,19 +96,19 @@ impl TestApp {
         }
     }
 
-    /// The merchant whose pair it is.
+    /// The merchant of the pair.
     pub(crate) async fn merchant(&self) -> MerchantId {
         let hash = ApiKeyHash::of(&self.pair.key);
         let found = MerchantRepository::key(&*self.store, &hash).await.unwrap();
         found.unwrap().1.id
     }
 
-    /// Another merchant's pair.
+    /// Creates another merchant; returns its pair.
     pub(crate) async fn another_merchant(&self) -> Pair {
         merchant(&self.app).await
     }
 
-    /// The present time, Unix seconds.
+    /// The time of the test clock, in Unix seconds.
     pub(crate) fn now(&self) -> i64 {
         self.clock.now().unix_seconds()
     }
@@ -159,7 +154,7 @@ impl TestApp {
             .await
     }
 
-    /// A session whose money is reserved.
+    /// An authorized session.
     pub(crate) async fn authorized(&self) -> Checkout {
         let checkout = self.created().await;
         let response = self.pay(&checkout, "tok_good").await;
@@ -167,7 +162,7 @@ impl TestApp {
         checkout
     }
 
-    /// A session whose money is taken.
+    /// A captured session.
     pub(crate) async fn captured(&self) -> Checkout {
         let checkout = self.authorized().await;
         let response = self.post(&checkout.path("/capture"), "").send().await;
@@ -181,7 +176,7 @@ impl TestApp {
         self.shopper("POST", checkout, "/pay", &body).send().await
     }
 
-    /// A call of the shopper, with the session's token.
+    /// A request of the shopper's page, with the session's token.
     pub(crate) fn shopper(
         &self,
         method: &str,
@@ -195,7 +190,7 @@ impl TestApp {
             .set("Authorization", &format!("Bearer {}", checkout.token))
     }
 
-    /// Orders a refund of so many minor units.
+    /// Requests a refund of this many minor units.
     pub(crate) async fn refund(&self, checkout: &Checkout, amount: i64) -> Response {
         let body = json!({
             "session_id": checkout.id, "amount": amount, "currency": "EUR", "reference": "back-42",
@@ -212,17 +207,17 @@ impl TestApp {
         response.json()
     }
 
-    /// Makes every attempt to deliver that is due.
+    /// Executes all delivery attempts that are due.
     pub(crate) async fn deliver(&self) {
         while webhook_delivery::run_once(&self.app).await.unwrap() > 0 {}
     }
 
-    /// Applies every notification that waits.
+    /// Applies all waiting notifications.
     pub(crate) async fn process_inbox(&self) {
         while psp_inbox::run_once(&self.app).await.unwrap() > 0 {}
     }
 
-    /// The session as its merchant sees it.
+    /// The session in the merchant API.
     pub(crate) async fn session(&self, checkout: &Checkout) -> Value {
         let response = self.get(&checkout.path("")).send().await;
         assert_eq!(response.status, 200, "{response:?}");
@@ -242,16 +237,16 @@ impl Checkout {
         format!("/v1/checkout/sessions/{}{rest}", self.id)
     }
 
-    /// Its id, typed.
+    /// Its id, parsed.
     pub(crate) fn session_id(&self) -> SessionId {
         self.id.parse().unwrap()
     }
 }
 
-/// Where merchants want their events.
+/// The URL of merchants' endpoints.
 pub(crate) const ENDPOINT_URL: &str = "https://shop.example.com/?wc-api=oncharge_callback";
 
-/// Settings that are in nobody's way.
+/// Settings that restrict no test.
 pub(crate) fn settings() -> Settings {
     Settings {
         per_key: Rate::per_second(100_000, 100_000),
@@ -261,7 +256,7 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-/// A good body for a new session, with these members put over it; null removes one.
+/// A valid body for a new session, with these fields replaced; null removes a field.
 pub(crate) fn new_session(changes: &Value) -> Value {
     let mut body = json!({
         "amount": 10_000,
@@ -289,7 +284,7 @@ async fn merchant(app: &App) -> Pair {
     }
 }
 
-/// Sends these bytes as they are.
+/// Sends these bytes unchanged.
 pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
     http::exchange(address, &[bytes], Duration::ZERO).await
 }

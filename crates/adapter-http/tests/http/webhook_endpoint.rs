@@ -15,7 +15,7 @@ async fn an_endpoint_is_set_retrieved_and_removed() {
     assert_eq!(
         app.request("DELETE", TARGET).send().await.refusal(),
         none,
-        "nothing to remove"
+        "removing a missing endpoint"
     );
     let body = json!({"url": ENDPOINT_URL, "enabled": false, "unknown": 1}).to_string();
     let set = app.put(TARGET, body).send().await;
@@ -36,7 +36,7 @@ async fn an_endpoint_is_set_retrieved_and_removed() {
         "created_at",
         "updated_at",
     ];
-    assert_eq!(members, page, "in the documented order");
+    assert_eq!(members, page, "the fields in the documented order");
     assert_eq!(set.header("cache-control"), Some("no-store"));
     let set = set.json();
     let secret = set["signing_secret"].as_str().unwrap();
@@ -49,7 +49,7 @@ async fn an_endpoint_is_set_retrieved_and_removed() {
     assert_eq!(
         app.set_endpoint(&app.pair, ENDPOINT_URL).await,
         read,
-        "the same URL"
+        "the secret after setting the same URL"
     );
 
     app.clock.advance(60);
@@ -59,7 +59,11 @@ async fn an_endpoint_is_set_retrieved_and_removed() {
     assert_eq!(moved["created_at"], set["created_at"]);
     assert_ne!(moved["updated_at"], set["updated_at"]);
     let signing = |json: &Value| json["signing_secret"].as_str().unwrap().to_owned();
-    assert_ne!(signing(&moved), signing(&set), "a new URL");
+    assert_ne!(
+        signing(&moved),
+        signing(&set),
+        "the secret after setting a new URL"
+    );
 
     let gone = app.request("DELETE", TARGET).send().await;
     assert_eq!((gone.status, gone.text()), (204, ""));
@@ -98,7 +102,7 @@ async fn a_disabled_endpoint_has_reason_and_time() {
     assert_eq!(shown, (&json!(true), &Value::Null, &Value::Null));
     assert_eq!(
         set["secret_hint"], get["secret_hint"],
-        "it keeps its secret"
+        "the secret after setting the URL again"
     );
 }
 
@@ -192,7 +196,11 @@ async fn invalid_urls_are_refused() {
         assert_eq!(response.fields(), ["url"], "{text}");
         assert!(!response.text().contains("password"), "no value is echoed");
     }
-    assert_eq!(app.get(TARGET).send().await.status, 404, "nothing was set");
+    assert_eq!(
+        app.get(TARGET).send().await.status,
+        404,
+        "an endpoint was set"
+    );
 }
 
 #[actix_web::test]

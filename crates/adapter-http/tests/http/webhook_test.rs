@@ -51,7 +51,7 @@ async fn a_test_payload_has_the_members_of_an_event() {
     let body: Value = serde_json::from_str(&app.sender.bodies(ENDPOINT_URL)[0]).unwrap();
     insta::assert_json_snapshot!("body", body, { ".id" => "[event]" });
     let events = app.get("/v1/events").send().await.json();
-    assert_eq!(events["data"], json!([]), "it is no event of a session");
+    assert_eq!(events["data"], json!([]), "a test is listed as an event");
     let id = body["id"].as_str().unwrap();
     let get = app.get(&format!("/v1/events/{id}")).send().await;
     assert_eq!(get.refusal(), (404, "not_found".to_owned()));

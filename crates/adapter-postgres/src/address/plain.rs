@@ -25,8 +25,8 @@ pub(super) struct PlainConnector;
 /// The server requests an authentication method that is safe only over TLS.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the server asks for the password without SCRAM, which is not answered over a connection \
-     without TLS: use sslmode=require in the database URL, or scram-sha-256 in pg_hba.conf"
+    "the server requests the password without SCRAM, which is refused over a connection without \
+     TLS: set sslmode=require in the database URL, or scram-sha-256 in pg_hba.conf"
 )]
 pub(super) struct UnprotectedPassword;
 

@@ -1,4 +1,4 @@
-//! Which hosts get TLS, and how long each of them may take.
+//! TLS by host, and connect timeouts by host.
 
 use super::{host::Connector, *};
 
@@ -59,7 +59,7 @@ fn an_error_for_a_bad_url_does_not_contain_it() {
     }
 }
 
-/// A parser that ends the credentials at the first `@` would take the rest of the password for the
+/// A parser that ends the credentials at the first `@` would treat the rest of the password as the
 /// host name, log it and send it to the DNS.
 #[test]
 fn a_password_that_is_not_percent_encoded_is_refused() {

@@ -62,7 +62,7 @@ fn roots_of(file: &Path) -> Result<RootCertStore, AddressError> {
             .map_err(|error| unreadable(error.into()))?;
     }
     if roots.is_empty() {
-        return Err(unreadable("there is none in it".into()));
+        return Err(unreadable("the file has no certificate".into()));
     }
     Ok(roots)
 }
@@ -71,7 +71,7 @@ fn roots_of_this_machine() -> Result<RootCertStore, AddressError> {
     let mut roots = RootCertStore::empty();
     let native = rustls_native_certs::load_native_certs();
     for error in &native.errors {
-        tracing::warn!(%error, "a root certificate of this machine cannot be read");
+        tracing::warn!(%error, "cannot read a root certificate of this machine");
     }
     roots.add_parsable_certificates(native.certs);
     if roots.is_empty() {

@@ -1,7 +1,7 @@
 //! Migrations after the first, on a large table with concurrent writers.
 #![expect(
     clippy::disallowed_methods,
-    reason = "a migration runs beside the test"
+    reason = "a migration runs concurrently with the test"
 )]
 
 #[expect(dead_code, reason = "shared with the tests of the store")]
@@ -159,5 +159,8 @@ async fn a_database_migrated_by_a_newer_version_is_rejected() {
     };
     assert!(error.to_string().contains("newer version"), "{error}");
     let wait = tokio::time::timeout(Duration::from_secs(60), migrate(&database.url));
-    assert!(wait.await.unwrap().is_err(), "refused at once, every time");
+    assert!(
+        wait.await.unwrap().is_err(),
+        "a second start was not refused"
+    );
 }

@@ -41,7 +41,7 @@ pub(super) async fn depths(
     let rows: Vec<DepthRow> = store.read(Prepared(query)).await?;
     let of = |queue: &QueueName| {
         let row = rows.iter().find(|row| row.queue == queue.name());
-        let row = row.ok_or_else(|| StoreError::Failed("a queue was not counted".into()))?;
+        let row = row.ok_or_else(|| StoreError::Failed("a queue has no row".into()))?;
         Ok(QueueDepth {
             queue: *queue,
             depth: row.depth.try_into().map_err(conversion_error)?,

@@ -1,5 +1,5 @@
-//! Several processes claim from one database: nobody waits, nothing is claimed twice, and one
-//! merchant's backlog costs the others nothing.
+//! Concurrent claims of several processes: none blocks, nothing is claimed twice, and one
+//! merchant's backlog is not scanned for the others.
 
 use std::collections::HashSet;
 
@@ -17,7 +17,7 @@ use crate::{
     query_plans::{TableReads, wait_until_alone},
 };
 
-/// How many deliveries of one merchant wait in the tests of fairness.
+/// Number of pending deliveries of one merchant in the tests of fairness.
 const BACKLOG: i64 = 20_000;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -35,7 +35,7 @@ async fn rows_locked_by_another_claim_are_skipped() {
     for new in [&one, &two] {
         fixture.store.receive(new).await.unwrap();
     }
-    // As another claim does, in the moment before its commit.
+    // Locks the row as another claim does just before its commit.
     let client = fixture.database.client().await;
     client.batch_execute("BEGIN").await.unwrap();
     for (row, id) in [
@@ -89,8 +89,8 @@ async fn four_processes_claim_each_delivery_once() {
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 401);
 }
 
-/// What a worker claims until nothing is left: one that collides with another gets nothing, and the
-/// other goes on.
+/// Claims until nothing is left; a claim that collides with another returns nothing, and the other
+/// proceeds.
 async fn claim_all(store: &PostgresStore) -> Vec<EventId> {
     let wanted = DeliveryClaimFilter {
         limit: 7,
@@ -108,8 +108,8 @@ async fn claim_all(store: &PostgresStore) -> Vec<EventId> {
     }
 }
 
-/// So many deliveries of this merchant that wait for their first attempt, for an hour by now, each
-/// of a session of its own.
+/// Creates this many deliveries of this merchant, each of its own session, whose first attempt has
+/// been due for an hour.
 async fn backlog(fixture: &Fixture, merchant: &Merchant, count: i64) {
     let client = fixture.database.client().await;
     let fill = "
@@ -168,12 +168,12 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_scanned() {
     assert_eq!(
         (of_big, claimed.len()),
         (4, 5),
-        "the oldest, but no more than four"
+        "the oldest four of the big merchant"
     );
     assert_eq!(claimed[4].event, small);
     fixture.store.release(claimed[4].lease, now).await.unwrap();
     wanted.busy = vec![big.id];
-    // Often enough for the server to settle on a plan that does not know the values.
+    // Enough executions for the server to switch to a generic plan.
     for _ in 0..8 {
         let claimed = fixture
             .at(now)
@@ -191,7 +191,7 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_scanned() {
     drop(store);
     wait_until_alone(&client).await;
     let read = deliveries_read(&client).await - before;
-    // Each looks at the first 1000 that are due, and at a few of each merchant's.
+    // Each claim reads the first 1000 due deliveries, and a few of each merchant's.
     assert!(read < 9 * 1100, "{read} of {BACKLOG} rows were read");
     drop(database);
 }

@@ -1,4 +1,4 @@
-//! Connections that break at the worst moment.
+//! Connections that fail before, during and after a commit.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ async fn a_commit_that_never_arrived_has_an_unknown_outcome_and_writes_nothing()
     );
     assert!(!fixture.store.is_committed(&unit).await.unwrap());
     assert_eq!(fixture.row_counts().await, before);
-    // The same unit may be tried again.
+    // The same unit can be committed again.
     fixture.store.commit(unit.clone()).await.unwrap();
     assert!(fixture.store.is_committed(&unit).await.unwrap());
 }
@@ -53,7 +53,7 @@ async fn committed_answers_only_after_its_own_transaction_commits() {
     fixture.store.commit(unit.clone()).await.unwrap();
     proxy.plan("COMMIT", Fault::Hold);
     tokio::select! {
-        answer = fixture.store.is_committed(&unit) => panic!("answered before the commit: {answer:?}"),
+        answer = fixture.store.is_committed(&unit) => panic!("response before the commit: {answer:?}"),
         () = proxy.held() => {}
     }
     assert!(fixture.store.is_committed(&unit).await.unwrap());
@@ -70,19 +70,19 @@ async fn a_connection_with_an_abandoned_read_is_not_reused_before_it_finishes() 
         found = fixture.store.session(session.id) => panic!("the table is locked: {found:?}"),
         () = wait_for_lock_wait(&client) => {}
     }
-    // The read still occupies its connection: others must not queue behind it.
+    // The read still occupies its connection: other queries must not wait for it.
     let ping = tokio::time::timeout(Duration::from_secs(3), fixture.store.ping()).await;
     ping.expect("the ping waited for the abandoned read")
         .unwrap();
     client.batch_execute("ROLLBACK").await.unwrap();
-    // Both connections can be used again, and no other is made.
+    // Both connections are usable again, and no further one was opened.
     let read = async || fixture.store.session(session.id).await.unwrap();
     let both = tokio::join!(read(), read());
     assert_eq!(both, (Some(session.clone()), Some(session.clone())));
     assert_eq!(fixture.store.statistics().connections, 2);
 }
 
-/// Waits until a statement of the store waits for a lock.
+/// Waits until a statement of the store is blocked by a lock.
 async fn wait_for_lock_wait(client: &Client) {
     let waiting = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database \
          WHERE datname = current_database() AND NOT granted";
@@ -111,7 +111,7 @@ async fn a_dropped_commit_releases_its_locks_and_its_connection() {
     let session = fixture.created_session().await;
     let dropped = fixture.build.next_unit(&session);
     proxy.plan("COMMIT", Fault::Hold);
-    // The session's row is locked by now, and the only connection is in use.
+    // The session's row is locked now, and the only connection is in use.
     tokio::select! {
         outcome = fixture.store.commit(dropped.clone()) => panic!("not held: {outcome:?}"),
         () = proxy.held() => {}
@@ -133,7 +133,7 @@ async fn a_terminated_backend_writes_nothing() {
     let (outcome, ()) = tokio::join!(fixture.store.commit(unit.clone()), async {
         let waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
              WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        // Within the transaction that holds the lock a look at the activity must be a fresh one.
+        // A transaction sees a snapshot of the activity, so it must be refreshed.
         while client.query(waiting, &[]).await.unwrap().is_empty() {
             client
                 .batch_execute("SELECT pg_stat_clear_snapshot()")
@@ -162,7 +162,7 @@ async fn connections_closed_while_idle_are_replaced() {
     let all = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     assert_eq!(client.query(all, &[]).await.unwrap().len(), 1);
-    // Whoever is so quick that the end has not been noticed yet gets an error, but only once.
+    // A query that is sent before the disconnect is noticed fails, but only once.
     let first = fixture.store.ping().await;
     assert!(!matches!(first, Err(StoreError::Failed(_))), "{first:?}");
     fixture.store.ping().await.unwrap();
@@ -188,11 +188,11 @@ async fn an_absent_server_is_unreachable_and_a_refusing_server_is_not() {
     let fixture = Fixture::open(1).await;
     let missing = format!("{}_missing", fixture.database.url);
     let error = refused(&missing).await;
-    // No waiting makes a database: whoever wrote the URL must look at it.
+    // A missing database is not retried, because the URL must be corrected.
     assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
     let nobody = refused("postgres://postgres@127.0.0.1:1/postgres").await;
     assert!(matches!(nobody, StoreError::Unreachable(_)), "{nobody:?}");
-    // A server that is there, but refuses the connection for now: a person should know why.
+    // A server that refuses the connection for now: the error must contain the reason.
     let role = format!("limited_{}", std::process::id());
     let client = fixture.database.client().await;
     let create = format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0");

@@ -1,10 +1,10 @@
-//! Rows that cannot be read back name their place, and nothing else.
+//! Errors of unreadable rows contain their table, column and id, and no value.
 
 use oncharge_ports::{CheckoutRepository, MerchantRepository, StoreError};
 
 use crate::fixture::Fixture;
 
-/// Runs a statement behind the store's back, without the constraints.
+/// Runs a statement with constraints disabled.
 async fn tamper(fixture: &Fixture, statement: &str) {
     let client = fixture.database.client().await;
     let touched = client.execute(statement, &[]).await.unwrap();

@@ -1,4 +1,4 @@
-//! The script that fills a database for measurements fits the schema.
+//! The script that fills a database for measurements matches the schema.
 
 use std::process::Command;
 

@@ -1,4 +1,4 @@
-//! A filtered list reads its rows by an index, however many others the merchant has.
+//! A filtered list reads its rows by an index, however many other rows the merchant has.
 
 use oncharge_domain::session::{EventKind, StatusName};
 use oncharge_ports::{
@@ -16,7 +16,7 @@ const PAGE: Page = Page {
     limit: 20,
 };
 
-/// Many newer events of the merchant's, of the kind that is most frequent.
+/// Creates many newer events of the merchant, of the most frequent kind.
 const EVENTS: &str = "
     INSERT INTO events SELECT (jsonb_populate_record(events, jsonb_build_object(
         'id', gen_random_uuid(), 'sequence', n + 100, 'kind', 'payment.captured',
@@ -24,7 +24,7 @@ const EVENTS: &str = "
         FROM events, generate_series(1, 5000) AS n;
     VACUUM ANALYZE events;";
 
-/// Many newer sessions of the merchant's that were refused.
+/// Creates many newer refused sessions of the merchant.
 const SESSIONS: &str = "
     INSERT INTO sessions SELECT (jsonb_populate_record(sessions, jsonb_build_object(
         'id', gen_random_uuid(), 'status', 'refused', 'failure', 'card_declined', 'due_at', NULL,
@@ -40,7 +40,7 @@ async fn fill(fixture: &Fixture, statements: &str) -> TableReads {
     TableReads::of(&client).await
 }
 
-/// How many rows of a table were read since then.
+/// The number of rows read from a table since then.
 async fn rows_read(fixture: Fixture, table: &str, before: &TableReads) -> i64 {
     let client = fixture.database.client().await;
     let Fixture {
@@ -75,7 +75,7 @@ async fn events_of_a_rare_kind_are_found_without_reading_the_frequent_ones() {
     assert!(rows_read(fixture, "events", &before).await < 10);
 }
 
-/// Expired are those that were swept, and those whose time is over.
+/// Expired sessions include those past their expiry that are not yet swept.
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_sessions_are_found_without_reading_the_finished_ones() {
     let fixture = Fixture::open(1).await;

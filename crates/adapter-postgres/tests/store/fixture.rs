@@ -1,4 +1,4 @@
-//! A store with a merchant in it, and units of work as the application makes them.
+//! A store with a merchant, and units of work as the use cases create them.
 
 use std::time::Duration;
 
@@ -30,13 +30,13 @@ use crate::{
     proxy::Proxy,
 };
 
-/// The shopper whom nobody may find in the tables.
+/// An e-mail address that must not be found in the tables.
 pub(crate) const EMAIL: &str = "jane.doe@shopper.example";
 pub(crate) const PHONE: &str = "+4915112345678";
-/// The PSP's token inside a request, and what a remembered answer holds.
+/// The PSP's token in a request, and a text of a stored response.
 pub(crate) const BODY: &str = r#"{"pay_token":"pt_very_secret"}"#;
 
-/// How long tests lease something.
+/// The lease duration in tests.
 pub(crate) const LEASE: Duration = Duration::from_secs(15);
 
 /// A store, and a merchant in it.
@@ -50,33 +50,33 @@ pub(crate) struct Fixture {
 }
 
 impl Database {
-    /// A database with nothing in it.
+    /// A migrated, empty database.
     pub(crate) async fn empty() -> Self {
         Self::create(admin_url().unwrap(), "").await.unwrap()
     }
 
-    /// A connection of the test's own.
+    /// A separate connection to the database.
     pub(crate) async fn client(&self) -> Client {
         connect(&self.url).await.unwrap()
     }
 }
 
 impl Fixture {
-    /// A shop whose store has this many connections at most.
+    /// A store with this maximum number of connections.
     pub(crate) async fn open(connections: usize) -> Self {
         let database = Database::migrated().await.unwrap();
         let url = database.url_with_test_clock();
         Self::on(database, &url, connections).await
     }
 
-    /// A shop on another cluster than the tests share.
+    /// A store on another cluster than the one that the tests share.
     pub(crate) async fn on_cluster(admin: &str, connections: usize) -> Self {
         let database = Database::create(admin.to_owned(), "").await.unwrap();
         let url = database.url.clone();
         Self::on(database, &url, connections).await
     }
 
-    /// A shop whose store reaches the database only through a proxy.
+    /// A store whose connections all use a proxy.
     pub(crate) async fn with_proxy(connections: usize) -> (Self, Proxy) {
         let database = Database::migrated().await.unwrap();
         let proxy = Proxy::before(&database.url_with_test_clock()).await;
@@ -102,7 +102,7 @@ impl Fixture {
         }
     }
 
-    /// The store, with a database whose clock shows this time from now on.
+    /// The store, after setting the database's clock to this time.
     pub(crate) async fn at(&self, now: Timestamp) -> &PostgresStore {
         let client = self.database.client().await;
         set_clock(&client, now).await.unwrap();
@@ -119,7 +119,7 @@ impl Fixture {
         self.build.unit(session)
     }
 
-    /// The same with an answer that is remembered under this key.
+    /// The same with a response that is stored under this key.
     pub(crate) fn keyed_session_unit(&self, key: &str) -> UnitOfWork {
         let mut unit = self.session_unit();
         unit.key = Some(IdempotencyWrite::ReserveAndComplete {
@@ -131,7 +131,7 @@ impl Fixture {
         unit
     }
 
-    /// A session that is in the store.
+    /// Creates a session in the store.
     pub(crate) async fn created_session(&self) -> Session {
         let unit = self.session_unit();
         let session = unit.session.clone();
@@ -150,7 +150,7 @@ impl Fixture {
         (session, attempt)
     }
 
-    /// A session whose money is taken.
+    /// Creates a captured session.
     pub(crate) async fn captured_session(&self) -> Session {
         let session = self.created_session().await;
         let mut unit = self.build.next_unit(&session);
@@ -170,7 +170,7 @@ impl Fixture {
         session
     }
 
-    /// A unit that orders a refund, as `POST /v1/refunds` with a key does.
+    /// A unit that creates a refund, as `POST /v1/refunds` with a key does.
     pub(crate) fn refund_unit(&self, session: &Session, key: &str) -> UnitOfWork {
         let mut unit = self.build.next_unit(session);
         let (refund, operation) = self.build.refund(session, 1500);
@@ -192,7 +192,7 @@ impl Fixture {
         unit
     }
 
-    /// Gives the merchant an endpoint.
+    /// Sets the merchant's endpoint.
     pub(crate) async fn set_endpoint(&self) {
         let endpoint = self.build.endpoint(&self.merchant, &self.key);
         let audit = self.build.audit(AuditAction::EndpointSet);
@@ -200,7 +200,7 @@ impl Fixture {
         assert_eq!(written.unwrap(), EndpointWrite::Written);
     }
 
-    /// The endpoint that the merchant has, as the next version.
+    /// The next version of the merchant's endpoint.
     pub(crate) async fn next_endpoint(&self) -> WebhookEndpoint {
         let present = self
             .store
@@ -213,7 +213,7 @@ impl Fixture {
         present.reconfigured(present.url.clone(), key, secret, now)
     }
 
-    /// An event of a session of its own.
+    /// Creates an event of a new session.
     pub(crate) async fn committed_event(&self) -> EventId {
         let session = self.created_session().await;
         let unit = self
@@ -224,7 +224,7 @@ impl Fixture {
         event
     }
 
-    /// The delivery of this event, which is due, under a lease.
+    /// Claims the due delivery of this event.
     pub(crate) async fn claim_delivery(&self, event: EventId) -> (Lease, Delivery) {
         let (now, wanted) = (self.build.now(), any());
         let claimed = self
@@ -238,7 +238,7 @@ impl Fixture {
         (of_event.unwrap().lease, outgoing.delivery)
     }
 
-    /// How many rows each table has, to see that nothing was written.
+    /// The number of rows per table, to check that nothing was written.
     pub(crate) async fn row_counts(&self) -> Vec<(String, i64)> {
         let client = self.database.client().await;
         let mut counts = Vec::new();
@@ -251,7 +251,7 @@ impl Fixture {
     }
 }
 
-/// As many deliveries as there are, whosever they are.
+/// A filter that matches every delivery.
 pub(crate) fn any() -> DeliveryClaimFilter {
     DeliveryClaimFilter {
         limit: 1000,
@@ -260,7 +260,7 @@ pub(crate) fn any() -> DeliveryClaimFilter {
     }
 }
 
-/// Our own tables, by name.
+/// The application's tables, by name.
 pub(crate) async fn tables(client: &Client) -> Vec<String> {
     let query = "SELECT tablename::text FROM pg_tables \
          WHERE schemaname = 'public' AND tablename !~ '^__' ORDER BY 1";

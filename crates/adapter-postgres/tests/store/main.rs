@@ -1,5 +1,5 @@
-//! What is PostgreSQL's own beside the laws of the ports: connections that break, migrations,
-//! constraints, claims of several processes, plans, traffic.
+//! Tests of PostgreSQL's own behavior beyond the laws: connection failures, migrations,
+//! constraints, concurrent claims, query plans, round trips.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

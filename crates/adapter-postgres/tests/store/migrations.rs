@@ -1,4 +1,4 @@
-//! Migrations, by several nodes at once and on any kind of runtime.
+//! Migrations by several nodes concurrently, and on any kind of runtime.
 
 use oncharge_adapter_postgres::migrate;
 use oncharge_conformance::keys;

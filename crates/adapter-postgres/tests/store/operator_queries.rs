@@ -1,4 +1,4 @@
-//! What operators ask of the store, for the test of its plans.
+//! The operator queries, for the test of query plans.
 
 use oncharge_domain::{cursor::Position, session::Session, session::StatusName};
 use oncharge_ports::{
@@ -9,8 +9,9 @@ use oncharge_ports::{
 
 use crate::fixture::Fixture;
 
-/// Every search, a story and the counts. A name that thousands share is no search by a name: it
-/// reads those thousands, as the index on references is made for merchants first.
+/// Runs every search, a session history and the counts. A text shared by thousands of sessions is
+/// excluded: such a search reads all of them, because the index on references starts with the
+/// merchant.
 pub(crate) async fn run_operator_queries(fixture: &Fixture, session: &Session) {
     let now = fixture.build.now();
     let any = SessionSearch {

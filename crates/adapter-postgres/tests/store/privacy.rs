@@ -1,4 +1,4 @@
-//! What must not be readable in the database is not: every text and byte of every table searched.
+//! Secrets and personal data are not readable in any column of any table.
 
 use oncharge_domain::{
     blocklist::{Identifier, Peppers},
@@ -34,7 +34,10 @@ async fn personal_data_and_secrets_are_not_stored_in_plain_text() {
     let notification = fixture.build.notification("evt-1");
     assert!(fixture.store.receive(&notification).await.unwrap());
     let dump = dump(&fixture).await;
-    assert!(dump.contains(b"order-42"), "the search finds what is there");
+    assert!(
+        dump.contains(b"order-42"),
+        "the dump does not contain the order number"
+    );
     let secrets = [
         EMAIL,
         PHONE,
@@ -51,12 +54,12 @@ async fn personal_data_and_secrets_are_not_stored_in_plain_text() {
             String::from_utf8_lossy(secret)
         );
     }
-    // The hash by which a key is found is there; what it is the hash of was never given to us.
+    // The hash by which a key is found is stored; the key itself is not.
     let ApiKeyHash { .. } = &fixture.key_hash;
     assert!(dump.contains(fixture.key_hash.bytes()));
 }
 
-/// Every value of every table: as text, and bytes as they are.
+/// All values of all tables: text, and binary values as raw bytes.
 struct Dump(Vec<Vec<u8>>);
 
 impl Dump {

@@ -1,4 +1,5 @@
-//! A proxy before PostgreSQL that reads what the store says, and cuts the line where it is told to.
+//! A proxy in front of PostgreSQL that reads the store's messages and closes connections on
+//! request.
 #![expect(
     clippy::disallowed_methods,
     reason = "the proxy's tasks end with the test's runtime"
@@ -18,18 +19,18 @@ use tokio::{
     sync::Notify,
 };
 
-/// What happens to the next message that starts with a text.
+/// The fate of the next message that starts with a given text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// It is lost, and the connection with it.
+    /// The message is dropped, and the connection closed.
     CloseBefore,
-    /// It arrives and is answered; the answer is lost, and the connection with it.
+    /// The message is forwarded; its response is dropped, and the connection closed.
     CloseAfter,
-    /// It does not arrive, and nobody says so.
+    /// The message is held back, and the connection stays open.
     Hold,
 }
 
-/// A listening proxy; new connections through [`Proxy::url`].
+/// A listening proxy; new connections use [`Proxy::url`].
 pub(crate) struct Proxy {
     pub(crate) url: String,
     state: Arc<State>,
@@ -41,13 +42,13 @@ struct State {
     parsed: Mutex<Vec<String>>,
     planned: Mutex<Option<(&'static str, Fault)>>,
     held: Notify,
-    /// How many statements must have come before an answer is passed on.
+    /// Number of statements that must arrive before a response is forwarded.
     awaited: AtomicUsize,
     statement_sent: Notify,
 }
 
 impl Proxy {
-    /// A proxy before the server of this URL.
+    /// A proxy in front of the server at this URL.
     pub(crate) async fn before(url: &str) -> Self {
         let config: tokio_postgres::Config = url.parse().unwrap();
         let [tokio_postgres::config::Host::Tcp(host)] = config.get_hosts() else {
@@ -68,18 +69,18 @@ impl Proxy {
         *self.state.planned.lock().unwrap() = Some((text, fault));
     }
 
-    /// Waits until a message is held.
+    /// Waits until a message is held back.
     pub(crate) async fn held(&self) {
         self.state.held.notified().await;
     }
 
-    /// Keeps back the server's answers until so many prepared statements were sent: a store that
-    /// waits for one answer before it sends the next statement waits for ever.
+    /// Holds back the server's responses until this many prepared statements have arrived: a store
+    /// that waits for one response before it sends the next statement hangs.
     pub(crate) fn answer_after(&self, statements: usize) {
         self.state.awaited.store(statements, Ordering::SeqCst);
     }
 
-    /// Takes the statements that were sent to be parsed since this was last asked.
+    /// Returns and clears the statements that were sent to be parsed.
     pub(crate) fn parsed(&self) -> Vec<String> {
         std::mem::take(&mut self.state.parsed.lock().unwrap())
     }
@@ -89,7 +90,7 @@ impl State {
     fn fault_for(&self, message: &[u8]) -> Option<Fault> {
         match message.first() {
             Some(b'P') => {
-                // The statement's name, then its text, each ended by a zero.
+                // The statement's name, then its text, each terminated by a zero byte.
                 let mut texts = message.get(5..)?.split(|byte| *byte == 0).skip(1);
                 let text = String::from_utf8_lossy(texts.next()?).into_owned();
                 self.parsed.lock().unwrap().push(text);
@@ -134,7 +135,7 @@ async fn listen(listener: TcpListener, target: String, state: Arc<State>) {
     }
 }
 
-/// Passes one connection's bytes; both ends are closed when this ends.
+/// Forwards one connection in both directions; closes both ends when it returns.
 async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let ((mut from_client, to_client), (from_server, mut to_server)) =
         (client.into_split(), server.into_split());
@@ -177,7 +178,7 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     back.abort();
 }
 
-/// Once deaf, the server's next word ends the line.
+/// After this fault, the server's next message ends the connection.
 async fn forward_responses(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
@@ -193,7 +194,8 @@ async fn forward_responses(
     }
 }
 
-/// The length of the first whole message: the first of a connection has no type before its length.
+/// The length of the first complete message; the start-up message has no type byte before its
+/// length.
 fn length_of(bytes: &[u8], started: bool) -> Option<usize> {
     let kind = usize::from(started);
     let length: [u8; 4] = bytes.get(kind..kind + 4)?.try_into().unwrap();

@@ -1,4 +1,4 @@
-//! Every query of a request path is served by an index, on tables with many rows of others.
+//! Every query of a request is served by an index, on tables with many rows of other merchants.
 
 use std::time::Duration;
 
@@ -25,10 +25,10 @@ use tokio_postgres::Client;
 
 use crate::fixture::{Fixture, LEASE};
 
-/// How many rows of other merchants there are in each table.
+/// Number of rows of other merchants in each table.
 const OTHERS: i64 = 3000;
 
-/// Copies the one row that is there many times, under other ids and another merchant.
+/// Copies the single row of a table many times, with other ids and another merchant.
 const FILL: &str = "
     INSERT INTO merchants SELECT gen_random_uuid(), version, name, connector, account, automatic_capture,
         capture_delay_seconds, origins, require_idempotency_key, created_at
@@ -99,7 +99,7 @@ async fn no_request_scans_a_whole_table() {
         client.batch_execute(statement).await.unwrap();
     }
     let before = TableReads::of(&client).await;
-    // From here on only what requests and workers do, through a store that reads nothing else.
+    // From here on, only requests and workers use the store.
     let url = &fixture.database.url_with_test_clock();
     let store = crate::database::open(url, oncharge_conformance::keys(), 1)
         .await
@@ -129,7 +129,7 @@ async fn no_request_scans_a_whole_table() {
         store, database, ..
     } = fixture;
     drop(store);
-    // A connection's figures are complete once it has ended.
+    // A connection's statistics are complete once it has ended.
     wait_until_alone(&client).await;
     let after = TableReads::of(&client).await;
     for (then, now) in before.0.iter().zip(&after.0) {
@@ -140,7 +140,7 @@ async fn no_request_scans_a_whole_table() {
             assert_eq!(
                 now.full_scans - then.full_scans,
                 0,
-                "{} was read as a whole",
+                "a full scan of {}",
                 now.table
             );
         }
@@ -148,14 +148,14 @@ async fn no_request_scans_a_whole_table() {
     drop(database);
 }
 
-/// Deletes what is old of each kind; what the others have is all of later.
+/// Deletes old rows of each kind; the other merchants' rows are all newer.
 async fn clean_up(fixture: &Fixture, client: &Client, later: Timestamp) {
     let changes = "SELECT count(*) FROM session_changes WHERE unit_id < 'f0000000-0000-0000-0000-000000000000'";
     let changes: i64 = client.query_one(changes, &[]).await.unwrap().get(0);
     let mut deleted = 0;
     for rows in ExpiringRows::ALL {
         let before = match rows {
-            // By the database's clock.
+            // Uses the database's clock.
             ExpiringRows::Deliveries => Timestamp::from_unix_seconds(4_000_000_000).unwrap(),
             _ => later,
         };
@@ -167,11 +167,11 @@ async fn clean_up(fixture: &Fixture, client: &Client, later: Timestamp) {
             .unwrap();
         deleted += i64::try_from(done.count).unwrap();
     }
-    // And an idempotency record, a notification, a delivery and two API keys.
+    // Also an idempotency record, a notification, a delivery and two API keys.
     assert_eq!(deleted, changes + 5);
 }
 
-/// One event on its way, from the claim to its redelivery.
+/// One delivery, from the claim to its redelivery.
 async fn webhooks(fixture: &Fixture, event: EventId) {
     let (lease, delivery) = fixture.claim_delivery(event).await;
     let attempt_record = fixture
@@ -225,7 +225,7 @@ async fn webhooks(fixture: &Fixture, event: EventId) {
     assert_eq!(next.len(), 10);
 }
 
-/// Keys and secrets: made, listed, used, replaced and ended.
+/// API keys and secrets: created, listed, used, rotated and ended.
 async fn keys(fixture: &Fixture) {
     let (store, build, merchant) = (&fixture.store, &fixture.build, fixture.merchant.id);
     let (key, hash) = build.api_key(&fixture.merchant);
@@ -276,7 +276,7 @@ async fn inbox(fixture: &Fixture, id: NotificationId) {
     assert!(fixture.store.dismiss(id, &audit).await.unwrap());
 }
 
-/// What was read of each table so far.
+/// The rows read from each table so far.
 pub(crate) struct TableReads(pub(crate) Vec<TableRead>);
 
 pub(crate) struct TableRead {
@@ -304,7 +304,7 @@ impl TableReads {
     }
 }
 
-/// Waits until nobody else is connected to the test's database.
+/// Waits until no other connection to the test's database is open.
 pub(crate) async fn wait_until_alone(client: &Client) {
     let others = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";

@@ -1,4 +1,4 @@
-//! Two of the store's own writes that meet.
+//! Races between two writes of the store.
 
 use futures_util::future::join_all;
 use oncharge_domain::{audit::AuditAction, webhook::DeliveryState};
@@ -13,7 +13,7 @@ use tokio_postgres::Client;
 
 use crate::fixture::{Fixture, LEASE, any};
 
-/// Waits until a statement of the store's waits for a lock of this connection's transaction.
+/// Waits until a statement of the store is blocked by this connection's transaction.
 async fn wait_for_lock_wait(client: &Client) {
     let waiting = "SELECT FROM pg_stat_activity \
          WHERE datname = current_database() AND wait_event_type = 'Lock'";
@@ -32,7 +32,7 @@ async fn an_idempotency_key_reused_during_clean_up_is_kept() {
         .await
         .unwrap();
     let client = fixture.database.client().await;
-    // As a request does that takes the forgotten key again, in the moment before its commit.
+    // Takes the expired key as a request does just before its commit.
     let taken = "BEGIN; UPDATE idempotency_keys SET answered_at = '2090-01-01'";
     client.batch_execute(taken).await.unwrap();
     let later = fixture.build.now().plus_seconds(3600);
@@ -85,7 +85,7 @@ async fn a_response_from_an_old_url_does_not_change_the_new_endpoint() {
         log.unwrap().1
     };
     let after = fixture.row_counts().await;
-    assert_eq!(audited(&after), audited(&log), "nothing was disabled");
+    assert_eq!(audited(&after), audited(&log), "the endpoint was disabled");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,7 +119,7 @@ async fn disabling_an_endpoint_does_not_deadlock_with_concurrent_changes() {
     )
     .await
     {
-        // One whose delivery was ended meanwhile has lost its lease, and that is all.
+        // An attempt whose delivery has ended meanwhile has lost its lease.
         let is_fine = matches!(attempt_record, Ok(()) | Err(CommitError::LeaseLost));
         assert!(is_fine, "{attempt_record:?}");
     }
@@ -127,7 +127,7 @@ async fn disabling_an_endpoint_does_not_deadlock_with_concurrent_changes() {
     assert!(endpoint.unwrap().disabled.is_some());
     let depths = fixture.store.depths(now).await.unwrap();
     let open = depths.iter().find(|one| one.queue == QueueName::Deliveries);
-    assert_eq!(open.unwrap().depth, 0, "what was on the way has died");
+    assert_eq!(open.unwrap().depth, 0, "pending deliveries");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,7 +136,7 @@ async fn setting_an_endpoint_waits_for_a_concurrent_removal_and_sees_orphaned_de
     fixture.set_endpoint().await;
     let open = fixture.committed_event().await;
     let client = fixture.database.client().await;
-    // As an end does that has its turn, and leaves a delivery over.
+    // Disables the endpoint as a write does that has locked it, and leaves one orphaned delivery.
     let ends = "BEGIN; SELECT FROM merchants FOR NO KEY UPDATE; \
          UPDATE webhook_endpoints SET disabled = 'gone', disabled_at = now()";
     let endpoint = fixture.next_endpoint().await;

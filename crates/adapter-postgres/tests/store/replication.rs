@@ -13,7 +13,7 @@ use crate::{database::connect, fixture::Fixture};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
 
-/// A cluster of the test's own, whose settings it may change; stopped with this value.
+/// A separate cluster whose settings the test may change; stopped when dropped.
 struct Cluster {
     script: Child,
     url: String,
@@ -23,7 +23,7 @@ impl Cluster {
     fn start() -> Self {
         let mut script = Command::new("bash")
             .arg(SCRIPT)
-            // Only a cluster that keeps a log for standbys can wait for one.
+            // Waiting for a standby requires that the cluster writes replication data.
             .env("POSTGRES_DURABLE", "yes")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -64,14 +64,14 @@ async fn wait_for_lock_wait(admin: &Client) {
     while admin.query(waiting, &[]).await.unwrap().is_empty() {}
 }
 
-/// Ends the wait of the one backend that waits for a standby.
+/// Cancels the wait of the one backend that waits for a standby.
 async fn cancel_standby_wait(admin: &Client) {
     let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     while admin.query(cancel, &[]).await.unwrap().is_empty() {}
 }
 
-/// A new version of the session whose commit waits for the standby, and the result once that wait
-/// was ended. Commits are not held up at once when the setting changes.
+/// Commits a new version of the session that waits for the standby, and returns the result after
+/// that wait was cancelled. Retried, because a changed setting does not apply at once.
 async fn commit_without_standby(
     fixture: &Fixture,
     admin: &Client,
@@ -99,12 +99,12 @@ async fn a_commit_without_a_standby_has_an_unknown_outcome() {
     let cluster = Cluster::start();
     let admin = connect(&cluster.url).await.unwrap();
     let fixture = Fixture::on_cluster(&cluster.url, 1).await;
-    // Stopped before the shop drops its database, which would wait for the standby.
+    // Stopped before the fixture drops its database, which would wait for the standby.
     let _cluster = cluster;
     let session = fixture.created_session().await;
     set_standby(&admin, "absent").await;
 
-    // The server reports success, and a warning that the transaction is committed only locally.
+    // The server reports success, with a warning that the transaction is committed only locally.
     let (unit, result) = commit_without_standby(&fixture, &admin, session).await;
     assert!(
         matches!(result, Err(CommitError::OutcomeUnknown)),
@@ -113,7 +113,7 @@ async fn a_commit_without_a_standby_has_an_unknown_outcome() {
     let row = admin_sees(&fixture, &unit).await;
     assert_eq!(row, 1, "a plain read shows the transaction");
 
-    // On a connection that is made now, and on one that was there before.
+    // On a new connection, and on an existing one.
     for _ in 0..2 {
         let (answer, ()) = tokio::join!(
             fixture.store.is_committed(&unit),

@@ -1,4 +1,4 @@
-//! The schema holds the invariants by itself, and names things as the SQLite one does.
+//! The schema enforces the invariants, and uses the same names as the SQLite schema.
 
 use std::collections::BTreeSet;
 
@@ -20,7 +20,7 @@ fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
     assert_eq!(difference, Vec::<&String>::new());
 }
 
-/// Tables whose rows belong to no merchant: merchants themselves, what is shared by all, and the
+/// Tables whose rows belong to no merchant: merchants themselves, shared data, and the
 /// notifications of a PSP account.
 const WITHOUT_MERCHANT: [&str; 5] = [
     "merchants",
@@ -43,7 +43,7 @@ fn tables_of_merchant_data_have_a_merchant_id() {
     assert_eq!(without.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
-/// Everything that has a name: `table.column`, and constraints and indexes.
+/// All named objects: `table.column`, constraints and indexes.
 fn names(sql: &str) -> BTreeSet<String> {
     let (mut names, mut table) = (BTreeSet::new(), String::new());
     for line in sql.lines() {
@@ -60,7 +60,7 @@ fn names(sql: &str) -> BTreeSet<String> {
                 names.insert(format!("{table} {name}"));
             }
             [");" | ")", ..] => table.clear(),
-            // A column's line is the only one that is indented by four and has a type.
+            // Only the line of a column is indented by four spaces and contains a type.
             [name, kind, ..] if line.starts_with("    ") && !line.starts_with("     ") => {
                 let is_column = !table.is_empty()
                     && kind

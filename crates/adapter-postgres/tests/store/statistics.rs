@@ -1,4 +1,4 @@
-//! Round trips are counted, and a statement that was prepared is never prepared again.
+//! Round trips per use case, and each statement is prepared only once.
 
 use oncharge_domain::{
     audit::AuditAction,
@@ -16,7 +16,7 @@ use oncharge_ports::{
 
 use crate::fixture::{Fixture, LEASE};
 
-/// The round trips that the work costs.
+/// The number of round trips of the work.
 async fn cost<T>(fixture: &Fixture, work: impl Future<Output = T>) -> (u64, T) {
     let before = fixture.store.statistics().round_trips;
     let done = work.await;
@@ -62,7 +62,7 @@ async fn getting_costs_one_round_trip_and_refunding_three() {
     let refund = fixture.store.commit(fixture.refund_unit(&session, "k"));
     let (trips, done) = cost(&fixture, refund).await;
     done.unwrap();
-    assert_eq!(trips, 2, "however many rows the unit has");
+    assert_eq!(trips, 2, "round trips of a unit with more rows");
     let by_key = MerchantRepository::key(&fixture.store, &fixture.key_hash);
     assert_eq!(cost(&fixture, by_key).await.0, 1);
 }
@@ -93,9 +93,12 @@ async fn a_notification_costs_one_round_trip_and_a_webhook_four() {
     let event = telling.events[0].id;
     let (trips, done) = cost(&fixture, fixture.store.commit(telling)).await;
     done.unwrap();
-    assert_eq!(trips, 2, "the delivery costs none");
+    assert_eq!(trips, 2, "round trips without one for the delivery");
     let (trips, (lease, delivery)) = cost(&fixture, fixture.claim_delivery(event)).await;
-    assert_eq!(trips, 2, "one for the claim, one for what an attempt needs");
+    assert_eq!(
+        trips, 2,
+        "one round trip for the claim, one to load the attempt"
+    );
     let attempt_record = fixture
         .build
         .attempt_record(lease, &delivery, Ok(500), None);
@@ -111,7 +114,7 @@ async fn all_statements_of_a_unit_are_sent_before_the_first_response() {
     let warm = fixture.refund_unit(&session, "k1");
     fixture.store.commit(warm.clone()).await.unwrap();
     let unit = fixture.refund_unit(&warm.session, "k2");
-    // The session and its change, an operation, a refund, an event and its delivery, a key, an
+    // The session and its change, an operation, a refund, an event and its delivery, a key, and an
     // audit entry.
     proxy.answer_after(8);
     fixture.store.commit(unit.clone()).await.unwrap();
@@ -129,7 +132,7 @@ async fn no_statement_is_parsed_twice_on_a_connection() {
     assert!(again.is_empty(), "{again:#?}");
 }
 
-/// What requests and workers do, each once.
+/// Runs every operation of requests and workers once.
 async fn run_every_operation(fixture: &Fixture, key: &str) {
     let store = &fixture.store;
     MerchantRepository::key(store, &fixture.key_hash)
@@ -233,7 +236,7 @@ async fn claim_operations_and_sessions(fixture: &Fixture) {
     store.stuck(later, 10).await.unwrap();
 }
 
-/// What comes from the PSP and goes to the merchant.
+/// Stores and handles notifications, and delivers webhooks.
 async fn notifications_and_webhooks(fixture: &Fixture, key: &str) {
     let store = &fixture.store;
     let new = fixture.build.notification(key);

@@ -1,4 +1,4 @@
-//! TLS to PostgreSQL: whose certificate is accepted, and what is never sent without TLS.
+//! TLS to PostgreSQL: accepted certificates, and data that is never sent without TLS.
 
 use std::{fmt::Display, path::PathBuf};
 
@@ -16,7 +16,7 @@ use tokio_postgres::Client;
 
 use crate::database::{Database, admin_url, connect, open};
 
-/// Only one process at a time changes the cluster's certificate; the bytes of `tls-test`.
+/// Advisory lock: one process at a time changes the cluster's certificate; the bytes of `tls-test`.
 const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"tls-test");
 
 /// A certificate authority, and the file with its certificate.
@@ -45,7 +45,7 @@ fn pem(label: &str, der: &[u8]) -> String {
     format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
-/// Switches TLS on in the cluster, with a certificate for `localhost` alone.
+/// Enables TLS in the cluster, with a certificate for `localhost` only.
 async fn switch_tls_on(admin: &Client, authority: &Authority) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
@@ -57,7 +57,7 @@ async fn switch_tls_on(admin: &Client, authority: &Authority) {
             pem("PRIVATE KEY", &key.serialize_der()),
         ),
     ] {
-        // Written by the server, whoever runs it and wherever its data directory is.
+        // Written by the server, which may run as another user with an unknown data directory.
         let write = format!(
             "COPY (SELECT unnest(string_to_array('{}', E'\\n'))) TO PROGRAM 'umask 077; cat > {file}'",
             text.trim_end()
@@ -106,7 +106,7 @@ async fn the_server_certificate_is_verified() {
         format!("{base}?sslmode={mode}{}", root.unwrap_or_default())
     };
 
-    // The server reads its new settings at some moment after it was asked to.
+    // The server applies its new settings some time after the reload.
     let good = url(&named, "verify-full", Some(&ours.file));
     let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
     let store = loop {
@@ -153,7 +153,7 @@ async fn the_server_certificate_is_verified() {
     switch_tls_off(&admin).await;
 }
 
-/// The error that ends a start: what is worth another try is a failure of the test.
+/// The error that ends a start; a retryable error fails the test.
 async fn final_error(url: &str, what: impl Display) -> String {
     let error = open(url, keys(), 2).await.err();
     let error = error.unwrap_or_else(|| panic!("{what} is accepted"));
@@ -165,8 +165,8 @@ async fn final_error(url: &str, what: impl Display) -> String {
     format!("{error:#}")
 }
 
-/// A server without TLS that asks for the password by this authentication code; the task gives what
-/// it gets for an answer.
+/// A server without TLS that requests the password with this authentication code; the task returns
+/// the response that it receives.
 async fn server_asking_for_password(code: u32) -> (u16, JoinHandle<Vec<u8>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -184,7 +184,7 @@ async fn server_asking_for_password(code: u32) -> (u16, JoinHandle<Vec<u8>>) {
         let mut startup = vec![0; usize::try_from(length).unwrap() - head.len()];
         client.read_exact(&mut startup).await.unwrap();
         let request = [&b"R\0\0\0\x0c"[..], &code.to_be_bytes(), b"salt"].concat();
-        // Without a salt where none belongs.
+        // Only code 5 (MD5) has a salt.
         let request = if code == 5 {
             request
         } else {
@@ -196,7 +196,7 @@ async fn server_asking_for_password(code: u32) -> (u16, JoinHandle<Vec<u8>>) {
     (port, task)
 }
 
-/// What the client sends next; nothing if it closes the connection.
+/// The client's next message; empty if it closes the connection.
 async fn read_once(client: &mut TcpStream) -> Vec<u8> {
     let mut bytes = vec![0; 256];
     let count = client.read(&mut bytes).await.unwrap_or_default();
@@ -231,7 +231,7 @@ async fn no_password_is_sent_without_tls() {
 #[tokio::test]
 async fn an_unresponsive_host_leaves_time_for_the_next_one() {
     let database = Database::migrated().await.unwrap();
-    // The kernel accepts for them, and nobody ever answers.
+    // The kernel accepts connections, and nothing responds.
     let silent = [(); 2].map(|()| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let silent = silent.each_ref().map(|it| it.local_addr().unwrap());
     let (before, after) = database.url.split_once("127.0.0.1").unwrap();

@@ -1,4 +1,4 @@
-//! A database of its own for each test, copied from a template that is migrated once.
+//! A database per test, copied from a template that is migrated once.
 #![expect(
     clippy::disallowed_methods,
     reason = "tests read their one variable here, and drive their own connections"
@@ -18,12 +18,12 @@ use oncharge_domain::{keyring::Keyring, time::Timestamp};
 use oncharge_testkit::SeededEntropy;
 use tokio_postgres::{Client, NoTls};
 
-/// Only one process at a time makes the template; the bytes of `template`.
+/// Advisory lock: one process at a time creates the template; the bytes of `template`.
 const LOCK: i64 = i64::from_be_bytes(*b"template");
 const UP: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
-/// A clock that tests set in place of the server's: this `now` is found before the server's own by
-/// [`SEARCH_PATH`]. A sequence holds the time, since its value belongs to no transaction. Until it is
-/// set, the server's clock holds.
+/// A clock that tests set in place of the server's: [`SEARCH_PATH`] finds this `now` before the
+/// server's own. A sequence stores the time, because its value belongs to no transaction. Until it
+/// is set, it returns the server's time.
 const CLOCK: &str = "
     CREATE SCHEMA test_clock;
     CREATE SEQUENCE test_clock.micros MINVALUE -9223372036854775807;
@@ -39,25 +39,24 @@ const SEARCH_PATH: &str = "options=-c%20search_path%3Dpublic%2Ctest_clock%2Cpg_c
 pub(crate) struct Database {
     admin: String,
     name: String,
-    /// Its URL.
     pub(crate) url: String,
 }
 
 impl Database {
-    /// A database whose schema is up to date.
+    /// A database with the current schema.
     pub(crate) async fn migrated() -> anyhow::Result<Self> {
         let admin = admin_url()?;
         let template = template(&admin).await?;
         Self::create(admin, &format!("TEMPLATE {template}")).await
     }
 
-    /// Its URL for a store that goes by the clock of the test.
+    /// Its URL for a store that uses the test's clock.
     pub(crate) fn url_with_test_clock(&self) -> String {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         format!("{}{separator}{SEARCH_PATH}", self.url)
     }
 
-    /// A database made from the one that this URL names, `how` ends the statement.
+    /// Creates a database on the server of this URL; `how` is appended to the statement.
     pub(crate) async fn create(admin: String, how: &str) -> anyhow::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -84,7 +83,7 @@ impl Drop for Database {
                 Ok(client.batch_execute(&drop).await?)
             })
         };
-        // A thread of its own: this may run inside a runtime, which cannot block.
+        // On a separate thread: this may run inside a runtime, which must not block.
         if let Ok(Err(error)) = std::thread::spawn(clean_up).join() {
             eprintln!("the database {} stays: {error:#}", self.name);
         }
@@ -101,20 +100,20 @@ pub(crate) async fn open(
     Ok(PostgresStore::connect(url, keys, entropy, connections).await?)
 }
 
-/// Another seed for each store: two stores on one database must not draw the same nonces.
+/// A different seed for each store, so that two stores on one database never use the same nonce.
 fn rand_seed() -> u64 {
     static COUNT: AtomicU32 = AtomicU32::new(1);
     u64::from(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// Sets the clock of a migrated database, by which due times and leases are judged.
+/// Sets the clock of a migrated database, which determines due times and leases.
 pub(crate) async fn set_clock(client: &Client, now: Timestamp) -> anyhow::Result<()> {
     let set = "SELECT setval('test_clock.micros', $1)";
     client.query(set, &[&now.unix_micros()]).await?;
     Ok(())
 }
 
-/// A connection that drives itself.
+/// Opens a connection, driven by a spawned task.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     let connecting = tokio_postgres::connect(url, NoTls);
     let (client, connection) = connecting.await.context("PostgreSQL is not there")?;
@@ -122,11 +121,11 @@ pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-/// The URL of the cluster that the tests may use.
+/// The URL of the tests' cluster.
 pub(crate) fn admin_url() -> anyhow::Result<String> {
     std::env::var("ONCHARGE_TEST_POSTGRES_URL").context(
         "ONCHARGE_TEST_POSTGRES_URL is not set: `scripts/test adapter-postgres` starts a \
-         throw-away PostgreSQL and sets it, `just postgres` starts one for a shell of your own",
+         temporary PostgreSQL and sets it, `just postgres` starts one for your shell",
     )
 }
 
@@ -140,7 +139,7 @@ fn with_database(admin: &str, name: &str) -> anyhow::Result<String> {
     })
 }
 
-/// The name of the migrated template, made where it is not there yet.
+/// The name of the migrated template, which is created if it does not exist.
 async fn template(admin: &str) -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
     (UP, CLOCK).hash(&mut hasher);
@@ -164,14 +163,14 @@ async fn template(admin: &str) -> anyhow::Result<String> {
         migrate(&raw_url).await?;
         connect(&raw_url).await?.batch_execute(CLOCK).await?;
         wait_until_alone(&client, &raw).await?;
-        // Its final name says that it is complete.
+        // The final name marks it as complete.
         let rename = format!("ALTER DATABASE {raw} RENAME TO {name}");
         client.batch_execute(&rename).await?;
     }
     Ok(name)
 }
 
-/// Waits until nobody is connected to the database any more.
+/// Waits until no connection to the database is open.
 async fn wait_until_alone(client: &Client, name: &str) -> anyhow::Result<()> {
     let others =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
@@ -182,5 +181,5 @@ async fn wait_until_alone(client: &Client, name: &str) -> anyhow::Result<()> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    anyhow::bail!("somebody stays connected to {name}")
+    anyhow::bail!("a connection to {name} stays open")
 }

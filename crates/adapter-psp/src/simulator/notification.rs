@@ -2,7 +2,6 @@
 
 use oncharge_domain::{
     card::Card,
-    currency::Currency,
     money::Money,
     psp::{PspReference, PspResponse},
 };
@@ -10,8 +9,8 @@ use oncharge_ports::psp::{InvalidSignature, Notification, NotificationError};
 use ring::{digest, hmac};
 use serde::Deserialize;
 
-use super::{card, currencies, response};
-use crate::{amount, secret::Secret};
+use super::{card, response};
+use crate::secret::Secret;
 
 /// The header with the hexadecimal HMAC-SHA256 of the raw body under the account's key.
 pub(super) const SIGNATURE: &str = "X-Psp-Signature";
@@ -80,16 +79,15 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
     Ok(Notification {
         operation: key.parse().map_err(|_| Irrelevant)?,
         session: reference.parse().map_err(|_| Irrelevant)?,
-        amount: money(&parsed).ok_or(Malformed)?,
+        amount: amount(&parsed).ok_or(Malformed)?,
         reference: psp_reference(&parsed).ok_or(Malformed)?,
         answer: answer(&parsed).ok_or(Malformed)?,
         card: parsed.card,
     })
 }
 
-fn money(parsed: &NotificationBody) -> Option<Money> {
-    let currency = Currency::parse(parsed.currency.as_deref()?).ok()?;
-    amount::from_provider(parsed.amount?, currency, currencies::exponent(currency)?)
+fn amount(parsed: &NotificationBody) -> Option<Money> {
+    response::money(parsed.amount?, parsed.currency.as_deref()?)
 }
 
 fn psp_reference(parsed: &NotificationBody) -> Option<PspReference> {

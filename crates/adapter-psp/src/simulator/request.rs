@@ -48,7 +48,7 @@ struct AmountBody {
 
 /// The bytes are not a request of this connector, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
-#[error("the prepared request cannot be read")]
+#[error("cannot parse the prepared request")]
 struct UnreadableRequest;
 
 /// Builds the request for an instruction. An authorization needs a payment method.

@@ -2,14 +2,16 @@
 
 use oncharge_domain::{
     card::Card,
-    psp::{Challenge, PspReference, PspReport, PspResponse, RefusalReason},
+    currency::Currency,
+    money::Money,
+    psp::{Challenge, PspDetails, PspReference, PspReport, PspResponse, RefusalReason},
 };
 use oncharge_ports::psp::PspError;
 use serde::Deserialize;
 use url::Url;
 
-use super::card;
-use crate::http::HttpResponse;
+use super::{card, currencies};
+use crate::{amount, http::HttpResponse};
 
 /// Maximum length of a simulator's reason that is kept, in characters.
 const MAX_REASON_LENGTH: usize = 64;
@@ -21,6 +23,8 @@ struct OperationBody {
     result: String,
     reason: Option<String>,
     challenge_url: Option<String>,
+    amount: Option<i64>,
+    currency: Option<String>,
     #[serde(default, with = "card")]
     card: Option<Card>,
 }
@@ -34,11 +38,11 @@ struct ErrorBody {
 /// A response that is inconclusive or malformed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum UnclearResponse {
-    #[error("the simulator answered with status {0}")]
+    #[error("the simulator responded with status {0}")]
     Status(u16),
-    #[error("the simulator's answer is not of its form: {0}")]
+    #[error("the simulator's response has an invalid field: {0}")]
     Malformed(&'static str),
-    #[error("the simulator has seen this idempotency key with another request")]
+    #[error("the simulator received this idempotency key with another request before")]
     KeyReused,
 }
 
@@ -82,7 +86,7 @@ fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearRespon
             tracing::error!(
                 status = response.status,
                 code,
-                "the simulator takes no such call"
+                "the simulator rejected the request as invalid"
             );
             Ok(PspResponse::Refused(RefusalReason::Other(code)))
         }
@@ -92,9 +96,14 @@ fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearRespon
 
 fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
     let parsed: OperationBody =
-        serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("no result"))?;
+        serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("body"))?;
     let reference = PspReference::parse(&parsed.psp_reference)
         .map_err(|_| UnclearResponse::Malformed("psp_reference"))?;
+    let details = PspDetails {
+        reference: Some(reference.clone()),
+        amount: parse_amount(&parsed)?,
+        card: parsed.card.clone(),
+    };
     let answer = match parsed.result.as_str() {
         "authorised" | "done" => PspResponse::Done {
             reference,
@@ -108,13 +117,29 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         "refused" => PspResponse::Refused(reason(parsed.reason.as_deref())),
         "challenge" => {
             let url = parsed.challenge_url.filter(|url| is_web_url(url));
-            let url = url.ok_or(UnclearResponse::Malformed("challenge without its page"))?;
+            let url = url.ok_or(UnclearResponse::Malformed("challenge_url"))?;
             PspResponse::ActionRequired(Challenge { reference, url })
         }
         _ => return Err(UnclearResponse::Malformed("result")),
     };
-    let card = parsed.card;
-    Ok(PspReport { answer, card })
+    Ok(PspReport { answer, details })
+}
+
+/// The amount, which only look-ups have.
+fn parse_amount(parsed: &OperationBody) -> Result<Option<Money>, UnclearResponse> {
+    let (Some(amount), Some(currency)) = (parsed.amount, parsed.currency.as_deref()) else {
+        return Ok(None);
+    };
+    match money(amount, currency) {
+        Some(money) => Ok(Some(money)),
+        None => Err(UnclearResponse::Malformed("amount")),
+    }
+}
+
+/// An amount in the simulator's units; `None` if it has no exact equivalent.
+pub(super) fn money(amount: i64, currency: &str) -> Option<Money> {
+    let currency = Currency::parse(currency).ok()?;
+    amount::from_provider(amount, currency, currencies::exponent(currency)?)
 }
 
 /// Maps the simulator's refusal reason to ours; reasons without an equivalent keep their text.
@@ -154,7 +179,7 @@ fn unknown_outcome(cause: UnclearResponse) -> PspError {
 
 /// Checked before any work, so nothing was executed; but nothing will be until somebody acts.
 fn unauthorized() -> PspError {
-    tracing::error!("the simulator does not accept the bearer token of this account's settings");
+    tracing::error!("the simulator rejected the bearer token: check psp.<account>.bearer");
     PspError::NotSent(Box::new(Unauthorized))
 }
 
@@ -229,11 +254,35 @@ mod tests {
         for (members, answer) in cases {
             let body = format!(r#"{{"psp_reference":"psp_1",{members}}}"#);
             let report = parse_call(&response(201, &body)).unwrap();
-            assert_eq!(report, answer.clone().into(), "{body}");
-            assert_eq!(
-                parse_look_up(&response(200, &body)).unwrap(),
-                Some(answer.into()),
-                "{body}"
+            assert_eq!(report.answer, answer, "{body}");
+            assert_eq!(report.details.reference, Some(reference()), "{body}");
+            let found = parse_look_up(&response(200, &body)).unwrap();
+            assert_eq!(found, Some(report), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_look_up_names_the_amount() {
+        let look_up = |members: &str| {
+            let body = format!(r#"{{"psp_reference":"psp_1","result":"done",{members}}}"#);
+            parse_look_up(&response(200, &body))
+        };
+        let found = look_up(r#""amount":1234,"currency":"EUR""#)
+            .unwrap()
+            .unwrap();
+        let currency = Currency::parse("EUR").unwrap();
+        assert_eq!(found.details.amount, Money::new(1234, currency).ok());
+        let found = look_up(r#""amount":null"#).unwrap().unwrap();
+        assert_eq!(found.details.amount, None);
+        for members in [
+            r#""amount":-1,"currency":"EUR""#,
+            r#""amount":1.5,"currency":"EUR""#,
+            r#""amount":1,"currency":"euro""#,
+        ] {
+            let result = look_up(members);
+            assert!(
+                matches!(result, Err(PspError::Unknown(_))),
+                "{members}: {result:?}"
             );
         }
     }
@@ -257,7 +306,7 @@ mod tests {
             let authorised = r#""psp_reference":"psp_1","result":"captured""#;
             let body = format!(r#"{{{authorised},"card":{member}}}"#);
             let report = parse_call(&response(201, &body)).unwrap();
-            assert_eq!(&report.card, card, "{body}");
+            assert_eq!(&report.details.card, card, "{body}");
             assert!(matches!(report.answer, PspResponse::Done { .. }), "{body}");
             let found = parse_look_up(&response(200, &body)).unwrap().unwrap();
             assert_eq!(found, report, "{body}");

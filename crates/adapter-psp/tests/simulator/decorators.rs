@@ -1,4 +1,4 @@
-//! What the registry wraps around a connector, seen from outside: breaker and metrics.
+//! The decorators of the registry: circuit breaker and metrics.
 
 use metrics_exporter_prometheus::PrometheusBuilder;
 use oncharge_adapter_psp::{Account, Connector, Registry, RegistryError};
@@ -12,7 +12,7 @@ use crate::sandbox::{APPROVED_CARD, Sandbox, account};
 async fn ten_consecutive_failures_open_the_breaker_and_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
-    // The only test that looks at metrics, so it may own the process's recorder.
+    // The only test that reads metrics, so it may install the process's recorder.
     metrics::set_global_recorder(recorder).unwrap();
     let sandbox = Sandbox::start().await;
     let metered = account("metered", sandbox.settings());
@@ -39,7 +39,7 @@ async fn ten_consecutive_failures_open_the_breaker_and_are_counted() {
     assert_eq!(
         sandbox.look_up(operation).await,
         None,
-        "another account's is closed"
+        "the breaker of another account is open"
     );
 
     let text = metrics.render();

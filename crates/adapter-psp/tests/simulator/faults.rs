@@ -1,4 +1,4 @@
-//! What a call is worth when the simulator does not answer: surely not sent, or unknown.
+//! The result of a call without a response: certainly not sent, or unknown.
 
 use std::time::{Duration, Instant};
 
@@ -13,7 +13,7 @@ async fn refused_connections_are_not_sent() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
     let request = sandbox.payment(operation, APPROVED_CARD, false).await;
-    // Connections that are kept for reuse are what must not be mistaken for open ones.
+    // Kept connections, which must not be mistaken for open ones.
     let warm = std::iter::repeat_with(|| sandbox.psp.look_up(operation)).take(4);
     for found in futures_util::future::join_all(warm).await {
         assert_eq!(found.unwrap(), None);
@@ -159,7 +159,9 @@ async fn each_operation_moves_money_once_under_all_faults() {
             match sandbox.psp.send(request).await {
                 Ok(report) => break report.answer,
                 Err(PspError::Unknown(_)) => {}
-                Err(error @ PspError::NotSent(_)) => panic!("it was reachable: {error:?}"),
+                Err(error @ PspError::NotSent(_)) => {
+                    panic!("the simulator was reachable: {error:?}")
+                }
             }
         };
         references.insert(reference(&answer).as_str().to_owned());
@@ -167,12 +169,12 @@ async fn each_operation_moves_money_once_under_all_faults() {
     assert_eq!(
         references.len(),
         requests.len(),
-        "each operation is a payment of its own"
+        "each operation has its own payment"
     );
     sandbox.clear_faults().await;
     assert_eq!(
         sandbox.ledger().await.len(),
         requests.len(),
-        "and no payment was made twice"
+        "a payment was made twice"
     );
 }

@@ -1,4 +1,4 @@
-//! The simulator's connector against a real simulator, over HTTP, through the registry's door.
+//! The simulator's connector against a real simulator over HTTP, through the registry.
 
 mod decorators;
 mod faults;

@@ -1,4 +1,4 @@
-//! Notifications as a real simulator sends them: verified, read, and told from forgeries.
+//! Notifications of a real simulator: verified, parsed, and forgeries rejected.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use oncharge_adapter_psp::Secret;
@@ -21,7 +21,7 @@ fn verified(
     psp.verify_notifications(&|name| received.header(name), &received.body)
 }
 
-/// The one notification in what was received, verified.
+/// The one verified notification of a request.
 fn single(psp: &dyn Psp, received: &Received) -> VerifiedNotification {
     let mut found = verified(psp, received).unwrap();
     assert_eq!(found.len(), 1);
@@ -46,7 +46,7 @@ async fn every_final_result_is_notified() {
     );
     assert_eq!(notification.amount, eur(4200));
     assert_eq!(notification.card, Card::new(Some("visa"), Some("4242")));
-    // It does not say whether it was captured: the look-up does.
+    // The notification does not contain whether it was captured; the look-up does.
     let accepted = PspResponse::Accepted {
         reference: payment.clone(),
     };
@@ -106,7 +106,7 @@ async fn duplicates_share_an_event_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lapsed_authorisation_is_notified() {
+async fn a_lapsed_authorization_is_notified() {
     let mut receiver = Receiver::start().await;
     let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
     sandbox

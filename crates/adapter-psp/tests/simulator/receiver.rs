@@ -1,4 +1,4 @@
-//! A bare HTTP server that takes notifications in as they are on the wire.
+//! A minimal HTTP server that records notifications as sent.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ pub(crate) struct Received {
 }
 
 impl Received {
-    /// The value of a header by its name in any spelling.
+    /// The value of a header; the name is case-insensitive.
     pub(crate) fn header(&self, name: &str) -> Option<String> {
         let found = self
             .headers
@@ -28,7 +28,7 @@ impl Received {
     }
 }
 
-/// The server; it ends with the test.
+/// The server; stops with the test.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     received: mpsc::UnboundedReceiver<Received>,
@@ -54,7 +54,7 @@ impl Receiver {
         }
     }
 
-    /// The next notification; a test that waits ten seconds for one has failed.
+    /// The next notification; panics if none arrives within ten seconds.
     pub(crate) async fn next(&mut self) -> Received {
         let next = tokio::time::timeout(Duration::from_secs(10), self.received.recv());
         next.await.unwrap().unwrap()

@@ -1,4 +1,4 @@
-//! What the simulator says when it does answer: each result, each reason, the same key again.
+//! The simulator's responses: each result, each reason, and repeated keys.
 
 use oncharge_domain::{
     card::Card,
@@ -15,7 +15,7 @@ fn entries(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_is_authorised_captured_in_part_and_refunded() {
+async fn a_payment_is_authorized_captured_in_part_and_refunded() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorized().await;
     let captured = sandbox
@@ -63,14 +63,18 @@ async fn a_payment_is_reported_with_its_card_and_a_modification_is_not() {
         let operation = sandbox.operation();
         let request = sandbox.payment(operation, number, false).await;
         let report = sandbox.psp.send(&request).await.unwrap();
-        assert_eq!(report.card, Card::new(Some("visa"), Some(last4)));
-        let found = sandbox.psp.look_up(operation).await.unwrap();
-        assert_eq!(found, Some(report));
+        assert_eq!(report.details.card, Card::new(Some("visa"), Some(last4)));
+        let found = sandbox.psp.look_up(operation).await.unwrap().unwrap();
+        assert_eq!(found.answer, report.answer);
+        assert_eq!(found.details.reference, report.details.reference);
+        assert_eq!(found.details.card, report.details.card);
+        let amount = found.details.amount.map(|amount| amount.minor());
+        assert_eq!(amount, Some(4200), "only look-ups name it");
     }
     let payment = sandbox.authorized().await;
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
-    assert_eq!(sandbox.psp.send(&cancel).await.unwrap().card, None);
+    assert_eq!(sandbox.psp.send(&cancel).await.unwrap().details.card, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -187,7 +191,7 @@ async fn a_challenge_is_passed_failed_or_cancelled() {
         assert_eq!(
             sandbox.send(&request).await,
             challenged,
-            "the same page again"
+            "the URL of the same challenge"
         );
 
         let payment = challenge.reference.clone();
@@ -242,7 +246,7 @@ async fn in_asynchronous_mode_every_call_is_accepted() {
         assert_eq!(found, Some(accepted.clone()));
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    panic!("the accepted payment was never decided");
+    panic!("the accepted payment never got a result");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,4 +1,4 @@
-//! A running simulator and an account at it, with verbs for what a test does to either.
+//! A running simulator and an account at it, with methods for the actions of tests.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -32,7 +32,7 @@ pub(crate) const CHALLENGE_CARD: &str = "4000002500003155";
 const BEARER: &str = "bearer-of-the-test";
 const KEY: &str = "key-of-the-test";
 
-/// A simulator, one account at it, and a browser's and an operator's way to it.
+/// A simulator, one account at it, and clients for a browser and an operator.
 pub(crate) struct Sandbox {
     pub(crate) psp: Arc<dyn Psp>,
     pub(crate) session: SessionId,
@@ -43,12 +43,12 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    /// Started, with nobody to hear its notifications.
+    /// Starts without a receiver of notifications.
     pub(crate) async fn start() -> Self {
         Self::start_with_notifications("http://127.0.0.1:9/nobody").await
     }
 
-    /// Started, with its notifications sent to `url`.
+    /// Starts with notifications sent to `url`.
     pub(crate) async fn start_with_notifications(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bearer, key) = (
@@ -72,7 +72,7 @@ impl Sandbox {
         }
     }
 
-    /// What an account at this simulator is configured with.
+    /// The configuration of an account at this simulator.
     pub(crate) fn settings(&self) -> Settings {
         settings(self.simulator.url(), "http://127.0.0.1:9/nobody")
     }
@@ -81,13 +81,13 @@ impl Sandbox {
         self.simulator.url()
     }
 
-    /// A new operation's id.
+    /// A new operation id.
     pub(crate) fn operation(&self) -> OperationId {
         let number = self.operation_count.fetch_add(1, Ordering::Relaxed);
         OperationId::from_parts(now(), [number; 10])
     }
 
-    /// A token for a card, as the hosted fields get it.
+    /// A token for a card, from the hosted fields.
     pub(crate) async fn token(&self, card: &str) -> PaymentMethod {
         let card = json!({"number": card, "exp_month": 12, "exp_year": next_year(), "cvc": "123"});
         let url = format!("{}/v1/tokens", self.url());
@@ -99,7 +99,7 @@ impl Sandbox {
         PaymentMethod::new(token)
     }
 
-    /// The bytes that authorise 42.00 EUR on a new token of this card.
+    /// The request bytes that authorize 42.00 EUR with a new token of this card.
     pub(crate) async fn payment(
         &self,
         operation: OperationId,
@@ -114,7 +114,7 @@ impl Sandbox {
         self.prepared(operation, instruction, Some(&token))
     }
 
-    /// The bytes of an instruction.
+    /// The request bytes of an instruction.
     pub(crate) fn prepared(
         &self,
         operation: OperationId,
@@ -130,24 +130,24 @@ impl Sandbox {
         self.psp.prepare(&call).unwrap()
     }
 
-    /// Carries an instruction out under a new operation.
+    /// Executes an instruction under a new operation.
     pub(crate) async fn execute(&self, instruction: Instruction) -> Result<PspResponse, PspError> {
         let request = self.prepared(self.operation(), instruction, None);
         self.psp.send(&request).await.map(|report| report.answer)
     }
 
-    /// Sends a request and returns the answer, without the card.
+    /// Sends a request; returns the response without the card.
     pub(crate) async fn send(&self, request: &PreparedRequest) -> PspResponse {
         self.psp.send(request).await.unwrap().answer
     }
 
-    /// Looks an operation up and returns the answer, without the card.
+    /// Looks an operation up; returns the response without the card.
     pub(crate) async fn look_up(&self, operation: OperationId) -> Option<PspResponse> {
         let found = self.psp.look_up(operation).await.unwrap();
         found.map(|report| report.answer)
     }
 
-    /// An authorisation that the simulator holds.
+    /// An authorization with an uncaptured amount.
     pub(crate) async fn authorized(&self) -> PspReference {
         let request = self.payment(self.operation(), APPROVED_CARD, false).await;
         reference(&self.send(&request).await)
@@ -159,7 +159,7 @@ impl Sandbox {
         assert_eq!(response.status(), 200);
     }
 
-    /// Takes all faults away; waits where the door is still closed.
+    /// Removes all faults; waits while connections are refused.
     pub(crate) async fn clear_faults(&self) {
         let url = format!("{}/v1/faults", self.url());
         for _ in 0..500 {
@@ -168,10 +168,10 @@ impl Sandbox {
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        panic!("the simulator did not come back");
+        panic!("the simulator still refuses connections");
     }
 
-    /// The movements of money of the session: (kind, amount), in order.
+    /// The ledger entries of the session: (kind, amount), in order.
     pub(crate) async fn ledger(&self) -> Vec<(String, i64)> {
         let url = format!("{}/v1/ledger?reference={}", self.url(), self.session);
         let response: Value = self
@@ -192,7 +192,7 @@ impl Sandbox {
             .collect()
     }
 
-    /// Ends a challenge as the shopper would.
+    /// Ends a challenge, as the shopper would.
     pub(crate) async fn end_challenge(&self, url: &str, outcome: &'static str) {
         let form = self
             .http
@@ -203,7 +203,7 @@ impl Sandbox {
     }
 }
 
-/// An account of this name, through the registry with all its decorators.
+/// An account of this name, from the registry with all decorators.
 pub(crate) fn account(name: &str, settings: Settings) -> Arc<dyn Psp> {
     let account = Account {
         name: name.to_owned(),
@@ -223,7 +223,7 @@ fn settings(base_url: &str, notification_url: &str) -> Settings {
     }
 }
 
-/// The test speaks plain HTTP; reqwest wants to be told how TLS would go nevertheless.
+/// The tests use plain HTTP; reqwest requires a TLS configuration anyway.
 fn plain_tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
@@ -237,7 +237,7 @@ pub(crate) fn eur(minor: i64) -> Money {
     Money::new(minor, Currency::parse("EUR").unwrap()).unwrap()
 }
 
-/// The reference in an answer that has one.
+/// The reference in a response that has one.
 pub(crate) fn reference(response: &PspResponse) -> PspReference {
     match response {
         PspResponse::Done { reference, .. } | PspResponse::Accepted { reference } => {
@@ -250,7 +250,7 @@ pub(crate) fn reference(response: &PspResponse) -> PspReference {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the simulator judges a card by the real date"
+    reason = "the simulator checks the expiry of cards against the real date"
 )]
 fn next_year() -> u64 {
     let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

@@ -84,7 +84,8 @@ async fn a_full_disk_fails_writes_until_there_is_space() {
         let full = store.receive(&notification).await;
         assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
         assert_eq!(store.notification(notification.id).await.unwrap(), None);
-        // Has no busy timeout: a lock that the writer kept would fail this at once.
+        // This connection has no busy timeout: a lock kept by the writer would fail the read at
+        // once.
         other.batch_execute("BEGIN IMMEDIATE; ROLLBACK").unwrap();
     }
     // Writes that need no new page still succeed, and so do reads.

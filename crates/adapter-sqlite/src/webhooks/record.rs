@@ -142,7 +142,7 @@ impl AttemptRows {
         changed.map_err(error::commit)?;
         let update = diesel::update(deliveries::table.find(Value(self.event))).set(self.end);
         let written = touched(connection, update.returning(deliveries::event_id));
-        expect_one(written, "a leased delivery must be there")?;
+        expect_one(written, "a leased delivery is missing")?;
         let disabled = self.endpoint.write(connection).map_err(error::commit)?;
         if disabled {
             audit::write(connection, self.audit)?;

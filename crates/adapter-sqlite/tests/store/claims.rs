@@ -1,4 +1,4 @@
-//! A merchant whose endpoint has been down for long: its queue holds up nobody else's.
+//! A backlog of one merchant, whose endpoint is down, does not delay other merchants.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,8 +8,7 @@ use oncharge_ports::{WorkQueue, work_queue::DeliveryClaimFilter};
 
 use crate::fixture::Fixture;
 
-/// As many deliveries of another merchant as this, all older and all due: of sessions with three
-/// events each.
+/// Creates older due deliveries of another merchant, in sessions with three events each.
 const BACKLOG: &str = "PRAGMA foreign_keys = OFF;
     WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 19999)
     INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
@@ -40,7 +39,7 @@ async fn a_merchants_backlog_does_not_delay_another_merchant() {
     let own = fixture.merchant.id;
     let first = claim(Vec::new()).await;
     assert_eq!(first, BTreeMap::from([(slow, 4), (own, 1)]));
-    // Leased ones are passed by; and of each session only the first event goes out.
+    // Leased deliveries are skipped, and only the first event of each session is claimed.
     assert_eq!(claim(Vec::new()).await, BTreeMap::from([(slow, 4)]));
     assert_eq!(claim(vec![slow]).await, BTreeMap::new());
 }

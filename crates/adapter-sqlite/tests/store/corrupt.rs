@@ -1,4 +1,4 @@
-//! Rows that cannot be read back name their place, and nothing else.
+//! Errors of unreadable rows contain their table, column and id, and no value.
 
 use diesel::connection::SimpleConnection;
 use oncharge_ports::{CheckoutRepository, StoreError};

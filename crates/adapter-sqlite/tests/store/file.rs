@@ -1,4 +1,4 @@
-//! The file: who may read it, what it holds and does not hold, who else may use it.
+//! The database file: permissions, contents, and other processes that use it.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ use oncharge_ports::{
 
 use crate::fixture::{Fixture, answer, open};
 
-/// Everything that was written is there, in this store.
+/// Checks that everything written is in this store.
 async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
     let session = store.session(fixture.session.id).await.unwrap();
     assert_eq!(session.as_ref(), Some(&fixture.session));
@@ -110,11 +110,11 @@ async fn a_write_waits_for_another_processs_lock() {
     let unit = fixture.build.next_unit(&fixture.session);
     let store = fixture.store.clone();
     let mut commit = Box::pin(store.commit(unit));
-    // The unit is queued; a reader is not held up by the lock meanwhile.
+    // The unit is queued; a reader is not blocked by the lock.
     let pending = std::future::poll_fn(|context| {
         std::task::Poll::Ready(commit.as_mut().poll(context).is_pending())
     });
-    assert!(pending.await, "the unit waits");
+    assert!(pending.await, "the unit was written despite the lock");
     assert!(store.session(fixture.session.id).await.unwrap().is_some());
     tool.batch_execute("ROLLBACK").unwrap();
     commit.await.unwrap();
@@ -132,7 +132,7 @@ async fn files_are_readable_by_the_owner_only() {
         assert_eq!(mode, 0o600, "{}: {mode:o}", entry.path().display());
         seen += 1;
     }
-    assert!(seen >= 2, "the file and its log: {seen}");
+    assert!(seen >= 2, "only {seen} files exist");
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn values_under_the_first_key_are_not_resealed() {
     assert_eq!(
         fixture.store.reseal().await.unwrap(),
         0,
-        "all is under the first key"
+        "a value was resealed"
     );
     fixture.store.ping().await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A file with a merchant and one of everything in it.
+//! A file with a merchant and one row of every kind.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -34,9 +34,9 @@ pub(crate) const EMAIL: &str = "shopper.unmistakable@example.com";
 pub(crate) const PHONE: &str = "+15551234567";
 pub(crate) const TOKEN: &str = "tok_unmistakable_4242";
 pub(crate) const PAY_TOKEN: &str = "pt_unmistakable_secret";
-pub(crate) const NOTIFIED: &str = "unmistakable words of the processor";
+pub(crate) const NOTIFIED: &str = "unmistakable body of a notification";
 
-/// What was written.
+/// The written values.
 pub(crate) struct Fixture {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) store: SqliteStore,
@@ -49,14 +49,14 @@ pub(crate) struct Fixture {
     pub(crate) attempt: Operation,
     pub(crate) refund: (Refund, Operation),
     pub(crate) event: NewEvent,
-    /// The key under which the session was created, answered.
+    /// The key under which the session was created, with a response.
     pub(crate) answered: IdempotencyScope,
-    /// The key whose request waits for the refund.
+    /// The key of the refund's request, reserved.
     pub(crate) waiting: IdempotencyScope,
     pub(crate) ban: Ban,
-    /// Where the event is on its way to.
+    /// The endpoint of the event's delivery.
     pub(crate) endpoint: WebhookEndpoint,
-    /// Waits in the inbox.
+    /// Waiting in the inbox.
     pub(crate) notification: NewNotification,
 }
 
@@ -89,7 +89,7 @@ pub(crate) fn fingerprint() -> RequestFingerprint {
     RequestFingerprint::of("POST", "/v1/checkout/sessions", b"{}")
 }
 
-/// A session with contact data, created under a key whose answer is remembered.
+/// A session with contact data, created under a key with a stored response.
 async fn created(
     store: &SqliteStore,
     build: &Builder,
@@ -125,21 +125,21 @@ async fn ban_and_notification(store: &SqliteStore, build: &Builder) -> (Ban, New
 }
 
 impl Fixture {
-    /// The store, whose clock shows this time from now on.
+    /// The store, after setting its clock to this time.
     pub(crate) fn at(&self, now: Timestamp) -> &SqliteStore {
         self.clock.set(now);
         &self.store
     }
 
-    /// A session that was created under a key, paid, refused, and has a refund under way. (The
-    /// domain would not decide so; the store does not judge.)
+    /// A session that was created under a key, paid, refused, and has an open refund. (The domain
+    /// would not decide this; the store does not check it.)
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (store, clock) = open_with_clock(&directory, 1);
         let build = Builder::new(7);
         let merchant = build.merchant();
         let (mut key, hash) = build.api_key(&merchant);
-        // The key and its secret are different texts; only the key's hash is kept in the open.
+        // The key and its secret are different texts; only the key's hash is stored unsealed.
         key.signing_key = SigningKey::of_secret("secret of the merchant");
         let audit = build.audit(AuditAction::MerchantCreated);
         store.create(&merchant, &key, &hash, &audit).await.unwrap();
@@ -205,13 +205,13 @@ impl Fixture {
         }
     }
 
-    /// A connection beside the store, as any tool could open one.
+    /// A separate connection to the store's file.
     pub(crate) fn raw(&self) -> SqliteConnection {
         raw(&self.directory)
     }
 }
 
-/// A connection to the file, as any tool could open one.
+/// A connection to the file.
 pub(crate) fn raw(directory: &tempfile::TempDir) -> SqliteConnection {
     SqliteConnection::establish(path(directory).to_str().unwrap()).unwrap()
 }

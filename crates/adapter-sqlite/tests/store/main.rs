@@ -1,5 +1,4 @@
-//! What this store alone promises, beyond the laws that all stores keep: its file, its constraints,
-//! its indexes.
+//! Tests of this store beyond the laws: its file, its constraints, its indexes.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,

@@ -9,7 +9,7 @@ use crate::fixture::{EMAIL, Fixture, NOTIFIED, PAY_TOKEN, PHONE, TOKEN};
 #[tokio::test]
 async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
     let fixture = Fixture::new().await;
-    // Also what a checkpoint moves from the log into the file.
+    // Includes data that a checkpoint moves from the log into the file.
     let mut tool = fixture.raw();
     let logged = all_bytes(&fixture);
     tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -25,7 +25,10 @@ async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
     ];
     for bytes in [logged, all_bytes(&fixture)] {
         let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(holds(b"order-42"), "the file is read at all");
+        assert!(
+            holds(b"order-42"),
+            "the file does not contain the order number"
+        );
         for secret in secrets {
             assert!(!holds(secret), "{}", secret.escape_ascii());
         }

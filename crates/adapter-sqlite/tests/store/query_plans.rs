@@ -1,4 +1,4 @@
-//! Every statement of a request or a worker is served by an index: SQLite's own plan says so.
+//! Every statement of requests and workers is served by an index, according to SQLite's query plan.
 
 use std::{
     collections::BTreeSet,
@@ -37,7 +37,7 @@ use oncharge_ports::{
 
 use crate::fixture::{Fixture, TOKEN, answer, fingerprint};
 
-/// Keys and secrets: made, listed, used, replaced and ended.
+/// API keys and secrets: created, listed, used, rotated and ended.
 async fn keys(fixture: &Fixture) {
     let (store, build, merchant) = (&fixture.store, &fixture.build, fixture.merchant.id);
     let (key, hash) = build.api_key(&fixture.merchant);
@@ -74,7 +74,7 @@ async fn keys(fixture: &Fixture) {
     assert!(store.rotate_secret(&rotation).await.unwrap());
 }
 
-/// The texts of all statements that any connection was asked to run.
+/// The texts of all statements of all connections.
 static STATEMENTS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 fn take_statements() -> BTreeSet<String> {
@@ -101,9 +101,9 @@ struct Step {
     detail: String,
 }
 
-/// What a plan may go through: no row at all; the merchants and the list of `claim_deliveries`,
-/// which are made while it runs; the index that holds the sessions of failed captures alone; what
-/// an inner query has found and limited, to be counted; the nodes, of which there are a handful.
+/// Allowed scans: no row; the subqueries of merchants and the list of `claim_deliveries`; the index
+/// that contains only the sessions of failed captures; a limited inner query to be counted; the
+/// nodes, which are few.
 const ALLOWED_SCANS: [&str; 6] = [
     "SCAN CONSTANT ROW",
     "SCAN merchant",
@@ -121,7 +121,7 @@ fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     steps.into_iter().map(|step| step.detail).collect()
 }
 
-/// The indexes of which a merchant's list must use one, where it is narrowed by a name.
+/// The indexes of which a filtered list of a merchant must use one.
 fn narrow_indexes(statement: &str) -> Option<&'static [&'static str]> {
     if !statement.contains("sessions.merchant_id = ?") {
         None
@@ -136,7 +136,7 @@ fn narrow_indexes(statement: &str) -> Option<&'static [&'static str]> {
     }
 }
 
-/// The steps of SQLite's plan that read a whole table or index.
+/// The steps of SQLite's plan that scan a whole table or index.
 fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     plan(connection, statement)
         .into_iter()
@@ -185,12 +185,12 @@ async fn no_statement_scans_a_whole_table() {
             narrow += 1;
         }
     }
-    assert!(narrow > 50, "the narrowed lists were seen: {narrow}");
+    assert!(narrow > 50, "too few filtered lists were checked: {narrow}");
     assert_eq!(
         by_kind, 2,
         "events of one kind: the first page and a later one"
     );
-    assert!(checked > 70, "the statements were seen: {checked}");
+    assert!(checked > 70, "too few statements were checked: {checked}");
     assert_eq!(
         scans(
             &mut connection,
@@ -198,11 +198,11 @@ async fn no_statement_scans_a_whole_table() {
         )
         .len(),
         1,
-        "a whole scan would be seen"
+        "a full scan was not detected"
     );
 }
 
-/// Every combination of the filters that name a session.
+/// All combinations of the filters that identify a session.
 fn names(fixture: &Fixture) -> Vec<SessionFilter> {
     let mut all = Vec::new();
     let order_id = OrderId::parse("42").unwrap();
@@ -302,7 +302,7 @@ async fn reads_and_writes(fixture: &Fixture) {
             .unwrap()
     );
 
-    // A key that is taken, remembered and freed; an operation and a refund that change.
+    // A key that is reserved, answered and released; an operation and a refund that change.
     let mut again = build.next_unit(&fixture.session);
     again.key = Some(IdempotencyWrite::ReserveAndComplete {
         scope: fixture.answered.clone(),
@@ -414,7 +414,7 @@ async fn webhooks(fixture: &Fixture) {
     assert_eq!(written, EndpointWrite::Written);
 }
 
-/// Notifications and what else people look at, and the clean-up.
+/// Notifications, operator queries, and the clean-up.
 async fn inbox_and_clean_up(fixture: &Fixture) {
     let (store, build) = (&fixture.store, &fixture.build);
     let (late, long) = (build.now().plus_seconds(9999), Duration::from_secs(15));
@@ -446,10 +446,13 @@ async fn inbox_and_clean_up(fixture: &Fixture) {
         let range = TimeRange::before(late);
         deleted += store.delete_expired(rows, range, 100).await.unwrap().count;
     }
-    assert!(deleted >= 2, "a notification and a key at least: {deleted}");
+    assert!(
+        deleted >= 2,
+        "fewer than a notification and a key: {deleted}"
+    );
 }
 
-/// Every search that operators can make, a story and the counts.
+/// Every operator search, a session history and the counts.
 async fn run_operator_queries(fixture: &Fixture) {
     let (store, now) = (&fixture.store, fixture.build.now());
     let named = [

@@ -1,11 +1,10 @@
-//! The last line of defence: what must not be cannot be written, not even by hand.
+//! Constraints reject invalid rows, including those written by hand.
 
 use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
 
 use crate::fixture::Fixture;
 
-/// A session that is captured and has an open attempt, an open refund and an event, for changes by
-/// hand.
+/// A captured session with an open attempt, an open refund and an event, to be changed by hand.
 async fn captured() -> Fixture {
     let fixture = Fixture::new().await;
     fixture
@@ -19,7 +18,7 @@ async fn captured() -> Fixture {
     fixture
 }
 
-/// Runs each statement, which must be refused with a message that names the rule.
+/// Runs each statement, which must be rejected with a message that names the constraint.
 async fn assert_rejected(cases: &[(&str, &str)]) {
     let fixture = captured().await;
     for (statement, rule) in cases {
@@ -144,7 +143,7 @@ async fn branding_is_colors_and_a_small_logo() {
 
 #[tokio::test]
 async fn one_operation_of_each_group_is_open() {
-    // The attempt of the session is final; two of a place can be open by no means.
+    // The session's attempt is final; two operations of one group cannot be open.
     let copy = |kind: &str, details: &str| {
         format!(
             "INSERT INTO operations (id, session_id, merchant_id, kind, {details}, amount, currency, \

@@ -81,7 +81,7 @@ async fn invalid_certificates_are_refused() {
     });
     for (identity, trusted, case) in [
         (&self_signed, None, "signed by itself"),
-        (&self_signed, Some(&other), "signed by a stranger"),
+        (&self_signed, Some(&other), "signed by an untrusted key"),
         (&other, Some(&other), "of another name"),
         (&expired, Some(&expired), "expired"),
     ] {

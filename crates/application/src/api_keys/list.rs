@@ -9,5 +9,10 @@ use crate::{App, Error};
 ///
 /// Errors: `Busy`.
 pub async fn list(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, Error> {
-    Ok(app.inner().merchants.keys(merchant, app.now()).await?)
+    Ok(app
+        .inner()
+        .store
+        .merchants
+        .keys(merchant, app.now())
+        .await?)
 }

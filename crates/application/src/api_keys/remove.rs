@@ -30,7 +30,7 @@ pub async fn remove(app: &App, signer: Arc<Principal>, id: &str) -> Result<(), E
                 operation: None,
                 detail: format!("{id}, by {}", signer.key.id),
             };
-            let merchants = &app.inner().merchants;
+            let merchants = &app.inner().store.merchants;
             match merchants.remove_key(merchant, id, now, &audit).await? {
                 KeyRemoval::Ended => {}
                 KeyRemoval::LastActive => return Err(Error::LastActiveKey),

@@ -103,7 +103,7 @@ async fn run(
             detail,
         },
     };
-    match app.inner().merchants.rotate_key(&rotation).await {
+    match app.inner().store.merchants.rotate_key(&rotation).await {
         Ok(RotationOutcome::Rotated) => {
             signer.invalidate_cache(app).await;
             app.inner().signing_keys.invalidate(&merchant).await;

@@ -76,7 +76,7 @@ pub async fn list(
         created_before: wanted.created_before,
         now: app.now(),
     };
-    let rows = app.inner().checkout.sessions(&filter, page).await?;
+    let rows = app.inner().store.checkout.sessions(&filter, page).await?;
     Ok(paginate(app, &list, rows, wanted.limit, |session| {
         Position {
             created_at: session.created_at,

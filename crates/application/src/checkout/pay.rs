@@ -31,7 +31,7 @@ pub async fn pay(
     }
     let psp = app.psp(&session.account).ok_or(Error::PspUnavailable)?;
     if !psp.is_payment_method(&payment_method) {
-        let problem = "must be a token of the card fields";
+        let problem = "must be a token issued by the card fields";
         return Err(Error::Field {
             field: "payment_method",
             problem,

@@ -1,13 +1,9 @@
 //! Receives PSP notifications: verifies, stores and acknowledges them. The inbox worker applies
 //! them.
 
-use std::{
-    collections::HashMap,
-    net::IpAddr,
-    sync::{Mutex, PoisonError},
-};
+use std::net::IpAddr;
 
-use oncharge_domain::{psp::PspAccount, time::Timestamp};
+use oncharge_domain::psp::PspAccount;
 use oncharge_ports::inbox::NewNotification;
 use tracing::warn;
 
@@ -15,12 +11,6 @@ use crate::{App, Error};
 
 /// How much of an unverified notification is stored as evidence, in bytes.
 const UNVERIFIED_MAX_BYTES: usize = 16 * 1024;
-/// The number of unverified notifications stored per hour: per account, and per source address of
-/// an account. The first one of each source is stored beyond the account's limit, for at most
-/// `MAX_SOURCES` sources, so that a flood from one source does not hide those of another.
-const UNVERIFIED_PER_HOUR: u32 = 240;
-const UNVERIFIED_PER_SOURCE: u32 = 12;
-const MAX_SOURCES: usize = 1000;
 
 /// Receives a request to an account's notification endpoint: verifies its notifications under the
 /// account's key and stores each once by the PSP's own id; the inbox worker applies them.
@@ -59,7 +49,7 @@ async fn store(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
     let owned = app.clone();
     app.spawn_detached(async move {
         for new in all {
-            let is_new = owned.inner().inbox.receive(&new).await?;
+            let is_new = owned.inner().store.inbox.receive(&new).await?;
             let outcome = if is_new { "kept" } else { "duplicate" };
             metrics::counter!("oncharge_psp_notifications_total", "outcome" => outcome)
                 .increment(1);
@@ -90,46 +80,7 @@ async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>
         body: body.iter().take(UNVERIFIED_MAX_BYTES).copied().collect(),
         received_at: now,
     };
-    if let Err(error) = app.inner().inbox.receive(&new).await {
-        warn!(%error, "an unverified notification was not kept");
-    }
-}
-
-/// Counts the unverified notifications that were stored, by account and hour.
-#[derive(Default)]
-pub(crate) struct UnverifiedQuota(Mutex<HashMap<PspAccount, HourlyCounts>>);
-
-/// The counts of one account in one hour.
-#[derive(Default)]
-struct HourlyCounts {
-    hour: i64,
-    all: u32,
-    by_source: HashMap<Option<IpAddr>, u32>,
-}
-
-impl UnverifiedQuota {
-    /// Whether one more may be stored in this hour. The table is bounded, since only configured
-    /// accounts occur.
-    fn may_store(&self, account: &PspAccount, source: Option<IpAddr>, now: Timestamp) -> bool {
-        let hour = now.unix_seconds().div_euclid(3600);
-        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = accounts.entry(account.clone()).or_default();
-        if counts.hour != hour {
-            *counts = HourlyCounts {
-                hour,
-                ..HourlyCounts::default()
-            };
-        }
-        let of_source = counts.by_source.get(&source).copied().unwrap_or(0);
-        let may_store = if of_source == 0 {
-            counts.by_source.len() < MAX_SOURCES
-        } else {
-            of_source < UNVERIFIED_PER_SOURCE && counts.all < UNVERIFIED_PER_HOUR
-        };
-        if may_store {
-            counts.all = counts.all.saturating_add(1);
-            counts.by_source.insert(source, of_source.saturating_add(1));
-        }
-        may_store
+    if let Err(error) = app.inner().store.inbox.receive(&new).await {
+        warn!(%error, "cannot store an unverified notification");
     }
 }

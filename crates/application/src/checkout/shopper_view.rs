@@ -103,7 +103,7 @@ pub fn verify_pay_token(app: &App, id: &str, pay_token: &str) -> Result<SessionI
 
 pub(crate) async fn session(app: &App, id: &str, pay_token: &str) -> Result<Session, Error> {
     let id = verify_pay_token(app, id, pay_token)?;
-    let session = app.inner().checkout.session(id).await?;
+    let session = app.inner().store.checkout.session(id).await?;
     let session = session.ok_or(Error::BadPayToken)?;
     // For the caller's log line, if its span has such a field.
     tracing::Span::current().record("merchant", tracing::field::display(session.merchant));

@@ -6,98 +6,47 @@
 //! was stopped, or cut off from the database) screens no shopper until it has renewed and checked
 //! its peppers again.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use oncharge_domain::time::Timestamp;
 use oncharge_ports::{StoreError, key_registry::Node};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{KeyError, LIFETIME, check, find_mismatches, missing_on_nodes, register_first};
+use super::{
+    KeyError, LIFETIME, check, find_mismatches, missing_on_nodes,
+    published_node::{PublishedNode, RenewalTime},
+    register_first,
+};
 use crate::App;
 
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// The delay before retrying a failed renewal.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a node relies on a renewal; the rest of [`LIFETIME`] allows for clocks that run at
-/// different speeds.
-const RENEWAL_VALIDITY: Duration = Duration::from_secs(25);
-
-/// What this process has published; empty unless it is a server.
-#[derive(Default)]
-pub(crate) struct Membership(Mutex<Option<PublishedNode>>);
-
-struct PublishedNode {
-    node: Node,
-    renewed_at: RenewalTime,
-}
-
-/// When a node began to renew, by two clocks: one may stop while the machine is suspended, the
-/// other may be set back.
-#[derive(Clone, Copy)]
-struct RenewalTime {
-    monotonic: Instant,
-    wall: Timestamp,
-}
-
-impl RenewalTime {
-    fn now(app: &App) -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: app.now(),
-        }
-    }
-
-    fn is_valid(self, app: &App) -> bool {
-        let validity_seconds = i64::try_from(RENEWAL_VALIDITY.as_secs()).unwrap_or(0);
-        self.monotonic.elapsed() < RENEWAL_VALIDITY
-            && app.now() < self.wall.plus_seconds(validity_seconds)
-    }
-}
-
-impl Membership {
-    /// Whether every live ban can be found with this process's peppers.
-    pub(crate) fn is_current(&self, app: &App) -> bool {
-        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        published
-            .as_ref()
-            .is_none_or(|published| published.renewed_at.is_valid(app))
-    }
-
-    fn set(&self, published: Option<PublishedNode>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = published;
-    }
-
-    fn node(&self) -> Option<Node> {
-        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        published.as_ref().map(|published| published.node.clone())
-    }
-}
-
 /// Publishes this process under a name for operators, checks its keys, and registers the key that
 /// it seals under. Its keys must be renewed from then on ([`Renewal`]).
 ///
 /// It publishes first and checks afterwards: a process that hashes a ban in between either sees
 /// this node or has registered the pepper before the check.
 pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
-    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::new(app.now()));
     let node = Node {
         id: app.new_id(),
         name: name.to_owned(),
         master: inner.configured_keys.master.clone(),
         peppers: inner.configured_keys.peppers.clone(),
     };
-    inner.key_registry.publish_node(&node, LIFETIME).await?;
+    inner
+        .store
+        .key_registry
+        .publish_node(&node, LIFETIME)
+        .await?;
     let checked = match check(app).await {
         Ok(()) => register_first(app).await,
         Err(error) => Err(error),
     };
     if let Err(error) = checked {
-        inner.key_registry.withdraw_node(node.id).await?;
+        inner.store.key_registry.withdraw_node(node.id).await?;
         return Err(error);
     }
     inner
@@ -112,7 +61,7 @@ pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
 /// Removes every node; for a store that belongs to a single server that is not running. A killed
 /// server would otherwise count as live for a while.
 pub async fn withdraw_all(app: &App) -> Result<(), StoreError> {
-    let registry = &app.inner().key_registry;
+    let registry = &app.inner().store.key_registry;
     for node in registry.live_nodes().await? {
         registry.withdraw_node(node.id).await?;
     }
@@ -138,10 +87,10 @@ impl Renewal {
     pub async fn stop(self, app: &App) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            warn!(%error, "the renewal of this node's keys ended badly");
+            warn!(%error, "the task that renews this node's keys failed");
         }
         if let Err(error) = withdraw(app).await {
-            warn!(%error, "this node could not be withdrawn; it counts as live for 30 seconds");
+            warn!(%error, "cannot unregister this node; it counts as live for 30 more seconds");
         }
     }
 }
@@ -156,7 +105,7 @@ async fn run(app: App, stop: CancellationToken) {
         pause = match renew(&app).await {
             Ok(()) => RENEWAL_INTERVAL,
             Err(error) => {
-                warn!(%error, "this node's keys could not be published");
+                warn!(%error, "cannot publish this node's keys");
                 RETRY_INTERVAL
             }
         };
@@ -166,11 +115,15 @@ async fn run(app: App, stop: CancellationToken) {
 /// Publishes the node again and checks its keys. Mismatches are logged; if peppers are among them,
 /// no shopper is screened until they match again.
 async fn renew(app: &App) -> Result<(), StoreError> {
-    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::new(app.now()));
     let Some(node) = inner.membership.node() else {
         return Ok(());
     };
-    inner.key_registry.publish_node(&node, LIFETIME).await?;
+    inner
+        .store
+        .key_registry
+        .publish_node(&node, LIFETIME)
+        .await?;
     let mut found = find_mismatches(app).await?;
     match register_first(app).await {
         Ok(()) => {}
@@ -195,6 +148,10 @@ async fn withdraw(app: &App) -> Result<(), KeyError> {
         return Ok(());
     };
     register_first(app).await?;
-    app.inner().key_registry.withdraw_node(node.id).await?;
+    app.inner()
+        .store
+        .key_registry
+        .withdraw_node(node.id)
+        .await?;
     Ok(())
 }

@@ -34,20 +34,21 @@ pub struct ResealReport {
 pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
     let inner = app.inner();
     let first = inner.configured_keys.master.first();
-    let first = first.ok_or_else(|| StoreError::Failed("there is no master key".into()))?;
+    let first = first.ok_or_else(|| StoreError::Failed("no master key is configured".into()))?;
     let first = first.id.clone();
     prepare_to_seal(app).await?;
     let idle = idle_keys(app).await?;
-    let count = inner.maintenance.reseal().await?;
+    let count = inner.store.maintenance.reseal().await?;
     for used in idle {
         let retired = inner
+            .store
             .key_registry
             .retire_master_key(&used.key.id, used.used_until);
         if !retired.await? {
             warn!(key = used.key.id.as_str(), "the key is in use again");
         }
     }
-    let registered = inner.key_registry.registered_keys(app.now()).await?;
+    let registered = inner.store.key_registry.registered_keys(app.now()).await?;
     let mut still_used: Vec<KeyId> = registered
         .master
         .into_iter()
@@ -64,7 +65,7 @@ pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
 /// The keys other than the first that no process seals under, after waiting for those to become
 /// idle that no live node has first.
 async fn idle_keys(app: &App) -> Result<Vec<MasterKeyUse>, StoreError> {
-    let registry = &app.inner().key_registry;
+    let registry = &app.inner().store.key_registry;
     let first = app.inner().configured_keys.master.first();
     let mut waited = Duration::ZERO;
     loop {

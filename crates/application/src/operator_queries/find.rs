@@ -52,6 +52,7 @@ pub async fn find_sessions(
     };
     let rows = app
         .inner()
+        .store
         .operator_queries
         .find_sessions(&search, page)
         .await?;

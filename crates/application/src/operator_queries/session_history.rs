@@ -9,6 +9,11 @@ use crate::{App, Error};
 /// Errors: `NotFound` (also for a malformed id), `Busy`.
 pub async fn session_history(app: &App, id: &str) -> Result<SessionHistory, Error> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
-    let session_history = app.inner().operator_queries.session_history(id).await?;
+    let session_history = app
+        .inner()
+        .store
+        .operator_queries
+        .session_history(id)
+        .await?;
     session_history.ok_or(Error::NotFound)
 }

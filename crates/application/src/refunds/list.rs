@@ -41,7 +41,7 @@ pub async fn list(
         None => None,
     };
     let filter = RefundFilter { merchant, session };
-    let rows = app.inner().checkout.refunds(&filter, page).await?;
+    let rows = app.inner().store.checkout.refunds(&filter, page).await?;
     Ok(paginate(app, &list, rows, wanted.limit, |refund| {
         Position {
             created_at: refund.created_at,

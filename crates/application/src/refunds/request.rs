@@ -58,7 +58,7 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
         Err(refusal) => return request.replay_or(app, refusal).await,
     };
     let ordered = change.decision.refund.clone();
-    let ordered = ordered.ok_or_else(|| Error::internal("an order without its refund"))?;
+    let ordered = ordered.ok_or_else(|| Error::internal("the new refund is missing"))?;
     let execution = execute(app, change, Some(request)).await;
     let answer = execution
         .answer

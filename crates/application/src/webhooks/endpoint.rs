@@ -35,7 +35,7 @@ pub enum SecretView {
 ///
 /// Errors: `NotFound` if none is set, `Busy`.
 pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error> {
-    let found = app.inner().webhooks.endpoint(merchant).await?;
+    let found = app.inner().store.webhooks.endpoint(merchant).await?;
     Ok(EndpointView {
         endpoint: found.ok_or(Error::NotFound)?,
         secret: SecretView::Hint,
@@ -58,7 +58,7 @@ pub async fn set(
 ) -> Result<EndpointView, Error> {
     let detail = url.without_query().to_owned();
     let audit = entry(app, AuditAction::EndpointSet, merchant, detail);
-    let (webhooks, start) = (&app.inner().webhooks, Instant::now());
+    let (webhooks, start) = (&app.inner().store.webhooks, Instant::now());
     loop {
         let (present, now) = (webhooks.endpoint(merchant).await?, app.now());
         let secret = new_secret(app);
@@ -106,7 +106,11 @@ pub(super) async fn change_key(
 ) -> Result<(), Error> {
     let detail = read.url.without_query().to_owned();
     let audit = entry(app, AuditAction::EndpointSet, read.merchant, detail);
-    app.inner().webhooks.change_key(read, key, &audit).await?;
+    app.inner()
+        .store
+        .webhooks
+        .change_key(read, key, &audit)
+        .await?;
     Ok(())
 }
 
@@ -118,6 +122,7 @@ pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
     let audit = entry(app, AuditAction::EndpointRemoved, merchant, String::new());
     if app
         .inner()
+        .store
         .webhooks
         .remove_endpoint(merchant, &audit)
         .await?

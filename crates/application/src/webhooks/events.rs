@@ -50,7 +50,7 @@ pub async fn list(
         session,
         kind: wanted.kind,
     };
-    let rows = app.inner().checkout.events(&filter, page).await?;
+    let rows = app.inner().store.checkout.events(&filter, page).await?;
     Ok(paginate(app, &list, rows, wanted.limit, |stored| {
         Position {
             created_at: stored.event.at,
@@ -68,8 +68,8 @@ pub async fn get(
     id: &str,
 ) -> Result<(StoredEvent, Vec<DeliveryAttempt>), Error> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
-    let found = app.inner().webhooks.event(merchant, id).await?;
+    let found = app.inner().store.webhooks.event(merchant, id).await?;
     let event = found.ok_or(Error::NotFound)?;
-    let attempts = app.inner().webhooks.attempts(id).await?;
+    let attempts = app.inner().store.webhooks.attempts(id).await?;
     Ok((event, attempts))
 }

@@ -23,7 +23,7 @@ pub async fn redeliver(app: &App, context: PostContext, id: &str) -> Result<Repl
 async fn run(app: &App, context: &PostContext, id: &str) -> Result<Reply, Error> {
     let event = id.parse().map_err(|_| Error::NotFound)?;
     let merchant = context.merchant.id;
-    let webhooks = &app.inner().webhooks;
+    let webhooks = &app.inner().store.webhooks;
     match webhooks.redeliver(merchant, event, app.now()).await? {
         Redelivery::Due => {}
         Redelivery::NoEndpoint => return Err(Error::NoEndpoint),

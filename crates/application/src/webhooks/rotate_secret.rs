@@ -50,7 +50,7 @@ async fn attempt(
     old: OldSecretPolicy,
 ) -> Result<Option<Reply>, Error> {
     let (merchant, now) = (context.merchant.id, app.now());
-    let read = app.inner().webhooks.endpoint(merchant).await?;
+    let read = app.inner().store.webhooks.endpoint(merchant).await?;
     let read = read.ok_or(Error::NotFound)?;
     let secret = new_secret(app);
     let secrets = match old {
@@ -80,7 +80,7 @@ async fn attempt(
         secrets,
         remembered: context.remember(&answer, now),
     };
-    match app.inner().webhooks.rotate_secret(&rotation).await {
+    match app.inner().store.webhooks.rotate_secret(&rotation).await {
         Ok(true) => Ok(Some(Reply::first(answer))),
         Ok(false) => Ok(None),
         Err(CommitError::IdempotencyKeyTaken) => {

@@ -1,11 +1,6 @@
 //! Tests a merchant's endpoint.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
-};
-
-use oncharge_domain::id::{ApiKeyId, EventId, MerchantId};
+use oncharge_domain::id::{ApiKeyId, EventId};
 use oncharge_ports::{ApiResponse, presenter::WebhookPayload};
 
 use super::{
@@ -39,7 +34,7 @@ pub async fn test(app: &App, context: PostContext, key: ApiKeyId) -> Result<Repl
 
 async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let merchant = context.merchant.id;
-    let endpoint = app.inner().webhooks.endpoint(merchant).await?;
+    let endpoint = app.inner().store.webhooks.endpoint(merchant).await?;
     let endpoint = endpoint.ok_or(Error::NotFound)?;
     let id: EventId = app.new_id_in(merchant.slot());
     let payload = WebhookPayload::Test { id, at: app.now() };
@@ -56,35 +51,4 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
     context
         .answer(app, &ApiResponse::Tested(&sent.attempt))
         .await
-}
-
-/// The merchants whose test is running.
-#[derive(Clone, Default)]
-pub(crate) struct RunningTests(Arc<Mutex<HashSet<MerchantId>>>);
-
-/// A merchant's running test; ends when it is dropped.
-struct RunningTest {
-    running_tests: RunningTests,
-    merchant: MerchantId,
-}
-
-impl RunningTests {
-    /// Starts the merchant's test; `None` if one is running.
-    fn start(&self, merchant: MerchantId) -> Option<RunningTest> {
-        let is_free = self.lock().insert(merchant);
-        is_free.then(|| RunningTest {
-            running_tests: self.clone(),
-            merchant,
-        })
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<MerchantId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for RunningTest {
-    fn drop(&mut self) {
-        self.running_tests.lock().remove(&self.merchant);
-    }
 }

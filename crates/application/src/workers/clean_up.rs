@@ -59,12 +59,14 @@ pub struct Pass {
 impl CleanUp {
     /// Ends some orphaned deliveries, and deletes some rows of each unfinished kind.
     pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
-        let ended = app.inner().webhooks.end_orphaned_deliveries(None).await?;
+        let ended = app
+            .inner()
+            .store
+            .webhooks
+            .end_orphaned_deliveries(None)
+            .await?;
         if ended > 0 {
-            info!(
-                ended,
-                "deliveries that an endpoint has left over were ended"
-            );
+            info!(ended, "ended deliveries without an enabled endpoint");
         }
         if self.unfinished.is_empty() {
             self.unfinished = ExpiringRows::ALL.into_iter().map(Walk::new).collect();
@@ -77,7 +79,7 @@ impl CleanUp {
         }
         if deleted > 0 {
             metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted as u64);
-            info!(deleted, "cleaned up");
+            info!(deleted, "deleted expired rows");
         }
         Ok(Pass {
             count: usize::try_from(ended).unwrap_or(usize::MAX) + deleted,
@@ -98,7 +100,7 @@ impl Walk {
             from: self.from,
             before: app.now().plus_seconds(-retention(self.rows)),
         };
-        let maintenance = &app.inner().maintenance;
+        let maintenance = &app.inner().store.maintenance;
         let deleted = maintenance.delete_expired(self.rows, range, BATCH).await?;
         let is_full = deleted.count >= BATCH as usize;
         let rest = deleted.last.filter(|_| is_full).map(|from| Self {

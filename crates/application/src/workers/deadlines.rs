@@ -33,7 +33,7 @@ impl JobQueue for DeadlineQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedSession>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_sessions(wanted, LEASE).await?)
     }
 
@@ -46,7 +46,7 @@ impl JobQueue for DeadlineQueue {
             Ok(()) => release_lease(&app, item.lease, app.now()).await,
             // The lease expires by itself, which is the delay before the next try.
             Err(error) => {
-                warn!(session = %item.session, %error, "a deadline will be met later");
+                warn!(session = %item.session, %error, "cannot process a deadline, retrying later");
             }
         }
     }

@@ -165,20 +165,28 @@ mod tests {
         assert_eq!(
             limiter.free_slots(later),
             MAX_FAST,
-            "it takes no room of the fast lane"
+            "it uses no capacity of quick endpoints"
         );
         assert_eq!(limiter.busy(later), [merchant(1)]);
         limiter.end(event(2), later);
         limiter.begin(event(3), merchant(1), later);
         assert_eq!(limiter.free_slots(later), MAX_FAST - 1);
-        assert_eq!(limiter.busy(later), [merchant(1)], "not proven yet");
+        assert_eq!(
+            limiter.busy(later),
+            [merchant(1)],
+            "before enough quick attempts"
+        );
     }
 
     #[test]
     fn a_quick_endpoint_gets_more_concurrency_than_an_unknown_one() {
         let (mut limiter, start) = (DeliveryLimiter::default(), Instant::now());
         limiter.begin(event(1), merchant(1), start);
-        assert_eq!(limiter.busy(start), [merchant(1)], "not known yet");
+        assert_eq!(
+            limiter.busy(start),
+            [merchant(1)],
+            "before the first attempt has ended"
+        );
         limiter.end(event(1), start);
         for number in 100..103 {
             limiter.begin(event(number), merchant(1), start);

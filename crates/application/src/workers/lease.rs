@@ -20,8 +20,8 @@ pub(super) async fn with_lease<T>(app: &App, lease: Lease, work: impl Future<Out
 
 /// Releases an item until this time; if that fails, its lease expires by itself.
 pub(super) async fn release_lease(app: &App, lease: Lease, next_try_at: Timestamp) {
-    if let Err(error) = app.inner().work.release(lease, next_try_at).await {
-        warn!(%error, "a lease could not be given back; it runs out by itself");
+    if let Err(error) = app.inner().store.work.release(lease, next_try_at).await {
+        warn!(%error, "cannot release a lease; it will expire");
     }
 }
 
@@ -29,8 +29,8 @@ async fn keep_renewing(app: &App, lease: Lease) -> Infallible {
     loop {
         tokio::time::sleep(RENEWAL_INTERVAL).await;
         // If the lease is lost, the commit of the task's result fails by itself.
-        if let Err(error) = app.inner().work.renew(lease, LEASE).await {
-            warn!(%error, "a lease could not be renewed");
+        if let Err(error) = app.inner().store.work.renew(lease, LEASE).await {
+            warn!(%error, "cannot renew a lease");
         }
     }
 }

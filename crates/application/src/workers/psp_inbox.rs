@@ -8,7 +8,7 @@
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     operation::{Operation, OperationStatus},
-    psp::{PspAccount, PspReport, PspResponse},
+    psp::{PspAccount, PspDetails, PspReport, PspResponse},
     retry,
     time::Timestamp,
 };
@@ -55,7 +55,7 @@ impl JobQueue for NotificationQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedNotification>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_notifications(wanted, LEASE).await?)
     }
 
@@ -69,7 +69,8 @@ impl JobQueue for NotificationQueue {
             Ok(Step::RetryLater) => next_try(&app, item.tries),
             Ok(Step::UnknownTarget(since)) => next_try_unknown_target(&app, item.tries, since),
             Err(error) => {
-                warn!(notification = %item.notification, %error, "a notification is applied later");
+                warn!(notification = %item.notification, %error,
+                    "cannot apply a notification, retrying later");
                 next_try(&app, item.tries)
             }
         };
@@ -88,7 +89,12 @@ enum Step {
 }
 
 async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
-    let found = app.inner().inbox.notification(claimed.notification).await?;
+    let found = app
+        .inner()
+        .store
+        .inbox
+        .notification(claimed.notification)
+        .await?;
     let Some(stored) = found.filter(|stored| stored.status == NotificationStatus::Waiting) else {
         return Ok(Step::Done);
     };
@@ -113,6 +119,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     };
     let found = app
         .inner()
+        .store
         .checkout
         .operation(notification.operation)
         .await?;
@@ -130,7 +137,11 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     }
     let reported = PspReport {
         answer: notification.answer,
-        card: notification.card,
+        details: PspDetails {
+            reference: Some(notification.reference),
+            amount: Some(notification.amount),
+            card: notification.card,
+        },
     };
     let Some(report) = report(&*psp, &operation, reported).await else {
         return Ok(Step::RetryLater);
@@ -187,13 +198,13 @@ impl LeasedNotification<'_> {
             session: operation.map(|operation| operation.session),
             audit: self.audit(status, operation),
         };
-        match self.app.inner().inbox.close(&outcome).await {
+        match self.app.inner().store.inbox.close(&outcome).await {
             Ok(()) => {
                 count(status);
                 Ok(Step::Done)
             }
             Err(CommitError::LeaseLost) => {
-                debug!(notification = %self.stored.new.id, "somebody else has the notification");
+                debug!(notification = %self.stored.new.id, "another worker has the notification");
                 Ok(Step::Done)
             }
             Err(error) => Err(error.into()),
@@ -213,7 +224,7 @@ impl LeasedNotification<'_> {
         };
         let account = &self.stored.new.account;
         warn!(notification = %self.stored.new.id, status = status.name(),
-            "a notification changes nothing; a person should look");
+            "a notification was not applied and needs manual review");
         Some(AuditEntry {
             id: match operation {
                 Some(operation) => self.app.new_id_in(operation.merchant.slot()),
@@ -246,13 +257,14 @@ async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Op
         return Some(reported);
     }
     match psp.look_up(operation.id).await {
-        Ok(Some(found)) => Some(PspReport {
-            card: found.card.or(reported.card),
-            ..found
-        }),
+        Ok(Some(mut found)) => {
+            found.details.card = found.details.card.or(reported.details.card);
+            Some(found)
+        }
         Ok(None) => Some(reported),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
+            warn!(operation = %operation.id, %error,
+                "cannot look up the operation that the PSP reported as changed");
             None
         }
     }

@@ -52,7 +52,7 @@ impl JobQueue for OperationQueue {
     }
 
     async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedOperation>, Error> {
-        let work = &app.inner().work;
+        let work = &app.inner().store.work;
         Ok(work.claim_operations(wanted, LEASE).await?)
     }
 
@@ -72,7 +72,7 @@ impl JobQueue for OperationQueue {
         let next = match with_lease(&app, lease, Box::pin(step(&app, &item))).await {
             Ok(open) => next_try(&app, item.tries, open),
             Err(error) => {
-                warn!(%operation, %error, "an operation is tried again later");
+                warn!(%operation, %error, "cannot recover an operation, retrying later");
                 app.now()
                     .plus(retry_delay(&app, item.tries, Duration::ZERO))
             }
@@ -102,7 +102,7 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
         SendState::Accepted => look_up(&*psp, &operation).await,
         // Operations that were never sent are also looked up first: while the PSP is unreachable, a
         // failed look-up writes nothing, however many operations wait and for how long.
-        SendState::NotSent | SendState::Intended | SendState::Unknown => {
+        SendState::NotSent | SendState::Intended | SendState::Unknown | SendState::Mismatched => {
             match look_up(&*psp, &operation).await {
                 Some(found)
                     if found.psp_result == PspResult::NotFound
@@ -160,7 +160,7 @@ async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
         Ok(Some(report)) => Some(report.into()),
         Ok(None) => Some(PspResult::NotFound.into()),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked");
+            warn!(operation = %operation.id, %error, "cannot look up the operation at the PSP");
             None
         }
     }
@@ -173,7 +173,13 @@ async fn resend(
     claimed: &ClaimedOperation,
     session: SessionId,
 ) -> Result<Option<CallResult>, Error> {
-    let Some(request) = app.inner().checkout.request(claimed.operation).await? else {
+    let Some(request) = app
+        .inner()
+        .store
+        .checkout
+        .request(claimed.operation)
+        .await?
+    else {
         return Ok(None);
     };
     match record_resend(app, claimed, session).await? {
@@ -215,6 +221,7 @@ async fn record_resend(
     }
     let (sending, not_before) = match operation.sending {
         SendState::NotSent => (SendState::Intended, now),
+        SendState::Mismatched => (SendState::Mismatched, operation.not_before),
         _ => (SendState::Unknown, operation.not_before),
     };
     let operation = Operation {
@@ -245,7 +252,9 @@ fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let next = now.plus(retry_delay(app, tries, now.since(operation.created_at)));
     match operation.sending {
         SendState::Accepted => next.max(operation.last_sent_at.plus_seconds(ACCEPTED_POLL_SECONDS)),
-        SendState::Intended | SendState::NotSent | SendState::Unknown => next,
+        SendState::Intended | SendState::NotSent | SendState::Unknown | SendState::Mismatched => {
+            next
+        }
     }
 }
 

@@ -7,17 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    clean_up::CleanUp, deadlines::DeadlineQueue, psp_inbox::NotificationQueue,
+    FAILURE_PAUSE, clean_up::CleanUp, deadlines::DeadlineQueue, psp_inbox::NotificationQueue,
     recovery::OperationQueue, webhook_delivery, worker_pool,
 };
 use crate::{App, Error};
-
-/// The maximum number of items per claim.
-pub(super) const BATCH: u32 = 32;
-/// How long a worker sleeps unless it is woken.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a worker sleeps after a store failure.
-pub(super) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The running workers.
 pub struct Workers {
@@ -31,7 +24,7 @@ impl Workers {
         self.stop.cancel();
         for task in self.tasks {
             if let Err(error) = task.await {
-                warn!(%error, "a worker ended badly");
+                warn!(%error, "a worker task failed");
             }
         }
     }
@@ -81,7 +74,7 @@ async fn clean_up(app: App, stop: CancellationToken) {
             Ok(false) => CLEAN_UP_INTERVAL,
             Ok(true) => continue,
             Err(error) => {
-                warn!(worker = "clean-up", %error, "the worker waits for the store");
+                warn!(worker = "clean-up", %error, "the worker cannot use the database, retrying");
                 FAILURE_PAUSE
             }
         };

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
+    BATCH, FAILURE_PAUSE, POLL_INTERVAL,
     delivery_limiter::{CLAIM_PER_MERCHANT, DeliveryLimiter},
     lease::{LEASE, with_lease},
-    runner::{BATCH, FAILURE_PAUSE, POLL_INTERVAL},
 };
 use crate::{
     App, Error,
@@ -64,7 +64,8 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
             Ok(0) => POLL_INTERVAL,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = "webhook delivery", %error, "the worker waits for the store");
+                warn!(worker = "webhook delivery", %error,
+                    "the worker cannot use the database, retrying");
                 FAILURE_PAUSE
             }
         };
@@ -83,7 +84,7 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
     }
     let ends = async { while worker.in_progress.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIMEOUT, ends).await.is_err() {
-        info!("webhooks that were under way are attempted again later");
+        info!("delivery attempts in progress were interrupted; they will be repeated");
     }
 }
 
@@ -139,7 +140,7 @@ impl Worker {
         let (task, next_try_at) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                warn!(%error, "an attempt to deliver ended badly");
+                warn!(%error, "a delivery task failed");
                 (error.id(), None)
             }
         };
@@ -176,7 +177,12 @@ struct ClaimedOutgoing {
 
 async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOutgoing>, Error> {
     let start = Instant::now();
-    let claimed = app.inner().work.claim_deliveries(wanted, LEASE).await?;
+    let claimed = app
+        .inner()
+        .store
+        .work
+        .claim_deliveries(wanted, LEASE)
+        .await?;
     if claimed.is_empty() {
         return Ok(Vec::new());
     }
@@ -203,7 +209,7 @@ async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOut
 /// of its claim again and again: in that case each is read by itself, and the corrupt one is left
 /// out.
 async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, Error> {
-    let webhooks = &app.inner().webhooks;
+    let webhooks = &app.inner().store.webhooks;
     match webhooks.outgoing(events).await {
         Err(StoreError::Corrupt { .. }) => {}
         found => return Ok(found?),
@@ -212,7 +218,7 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>
     for event in events {
         match webhooks.outgoing(std::slice::from_ref(event)).await {
             Ok(found) => readable.extend(found),
-            Err(error) => warn!(%event, %error, "an event cannot be read, and not be delivered"),
+            Err(error) => warn!(%event, %error, "cannot read an event; it is not delivered"),
         }
     }
     Ok(readable)
@@ -226,7 +232,7 @@ async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     match with_lease(app, lease, Box::pin(attempt(app, claimed))).await {
         Ok(next) => next,
         Err(error) => {
-            warn!(%event, %error, "an event is delivered again later");
+            warn!(%event, %error, "cannot record a delivery attempt; it will be repeated");
             None
         }
     }
@@ -361,7 +367,7 @@ async fn record(
     };
     let mut backoff = Backoff::new();
     loop {
-        match app.inner().webhooks.record(&attempt_record).await {
+        match app.inner().store.webhooks.record(&attempt_record).await {
             Ok(()) => break,
             // The previous try recorded it, or another worker has the delivery by now.
             Err(CommitError::LeaseLost) => return Ok(None),

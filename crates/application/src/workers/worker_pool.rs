@@ -15,10 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{
-    notifiers::Notifiers,
-    runner::{FAILURE_PAUSE, POLL_INTERVAL},
-};
+use super::{FAILURE_PAUSE, POLL_INTERVAL, notifiers::Notifiers};
 use crate::{App, Error};
 
 /// Number of items in progress that accounts share equally.
@@ -81,7 +78,7 @@ pub(super) async fn run<Q: JobQueue>(app: App, stop: CancellationToken) {
             Ok(0) => None,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = Q::NAME, %error, "the worker waits for the store");
+                warn!(worker = Q::NAME, %error, "the worker cannot use the database, retrying");
                 Some(FAILURE_PAUSE)
             }
         };
@@ -210,7 +207,7 @@ impl WorkerPool {
         let task = match ended {
             Ok((task, ())) => task,
             Err(error) => {
-                warn!(%error, "a piece of work ended badly");
+                warn!(%error, "a job task failed");
                 error.id()
             }
         };
@@ -318,7 +315,7 @@ mod tests {
         assert_eq!(pool.accounts_above(pool.fair_share()), [account]);
         pool.tasks.abort_all();
         let ended = pool.tasks.join_next_with_id().await.unwrap();
-        assert!(pool.record_end(ended), "the account may have more");
+        assert!(pool.record_end(ended), "the account can start more items");
         assert_eq!(pool.accounts_above(pool.fair_share()), []);
         assert_eq!(pool.free_slots(), MAX_IN_PROGRESS - SHARED_CAPACITY + 16);
     }
@@ -364,7 +361,7 @@ mod tests {
         pool.start_cooldown(Duration::from_secs(5), busy.to_vec());
         assert!(
             !cooldown_until(&pool, FAILURE_PAUSE),
-            "a slow store is no long queue"
+            "a slow store does not count as a long queue"
         );
     }
 
@@ -388,7 +385,7 @@ mod tests {
         assert_eq!(
             pool.cooldown_until(&[slow], now),
             None,
-            "the quick one may have more"
+            "the quick account can start more items"
         );
         assert_eq!(pool.cooldown_until(&[], now), None);
     }

@@ -1,4 +1,4 @@
-//! Giving up a challenge.
+//! Abandoning a challenge.
 
 use oncharge_application::Error;
 use oncharge_domain::{
@@ -7,7 +7,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, PspBehavior, World, books};
+use crate::support::{AuditedState, Order, PspBehavior, World, audit};
 
 async fn challenged() -> (World, Order) {
     let world = World::new();
@@ -31,13 +31,13 @@ async fn another_card_can_be_used_once_the_psp_confirms_the_cancel() {
     assert_eq!(world.failure(&order).await, "authentication_abandoned");
     let state = world.pay(&order, "tok_2").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["refused", "authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,7 +64,7 @@ async fn ten_challenges_can_be_opened_and_no_more() {
         matches!(refused, Err(Error::InvalidState(_))),
         "{refused:?}"
     );
-    let events = books(&world, &order).await.events;
+    let events = audit(&world, &order).await.events;
     assert_eq!(events, ["refused"; 10]);
 }
 
@@ -98,7 +98,7 @@ async fn the_session_stays_pending_until_the_psp_confirms_the_cancel() {
         let state = world.pay(&order, "tok_2").await.unwrap();
         assert_eq!(state.status, StatusName::Authorized, "{psp:?}");
         assert_eq!(
-            books(&world, &order).await.events,
+            audit(&world, &order).await.events,
             ["refused", "authorized"],
             "{psp:?}"
         );
@@ -108,20 +108,20 @@ async fn the_session_stays_pending_until_the_psp_confirms_the_cancel() {
 #[tokio::test(start_paused = true)]
 async fn a_concurrent_authorization_is_kept() {
     let (world, order) = challenged().await;
-    // The PSP has it already and so refuses to end the challenge; its word is still on the way.
+    // The PSP has authorized it and so refuses the cancel; its notification arrives later.
     let attempt = world.operation(&order, "authorize").id;
     world.psp.finish(attempt, Finish::Done);
     let reason = RefusalReason::Other("not_open".into());
     world.psp.reply(Call::Cancel, Reply::Refused(reason));
     world.abandon(&order).await.unwrap();
     world.run_for(61).await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -149,13 +149,13 @@ async fn an_authorization_reported_during_the_cancel_is_kept_only_if_the_cancel_
         let cancel = world.operation(&order, "cancel").id;
         world.psp.finish(cancel, finish.clone());
         world.notify(cancel).await.unwrap();
-        let expected = Books {
+        let expected = AuditedState {
             status,
             events: events.to_vec(),
             reserved,
             taken: 0,
         };
-        assert_eq!(books(&world, &order).await, expected, "{finish:?}");
+        assert_eq!(audit(&world, &order).await, expected, "{finish:?}");
     }
 }
 

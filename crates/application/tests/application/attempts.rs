@@ -19,7 +19,7 @@ async fn only_attempt(world: &World, order: &Order) -> Attempt {
 }
 
 /// The attempt of the session's last event.
-fn told(world: &World, order: &Order) -> Option<Attempt> {
+fn last_event_attempt(world: &World, order: &Order) -> Option<Attempt> {
     world.store.events_of(order.id).pop()?.event.attempt
 }
 
@@ -35,7 +35,7 @@ async fn the_response_brings_the_card() {
     assert_eq!(attempt.outcome, AttemptOutcome::Authorized);
     assert_eq!(attempt.card, card("4242"));
     assert_eq!(attempt.reference, operation.reference);
-    assert_eq!(told(&world, &order), Some(attempt));
+    assert_eq!(last_event_attempt(&world, &order), Some(attempt));
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn a_refusal_brings_the_card_of_its_attempt_and_the_next_one_another() {
     let refused = only_attempt(&world, &order).await;
     let outcome = AttemptOutcome::Refused(FailureCode::CardDeclined);
     assert_eq!((refused.outcome, &refused.card), (outcome, &card("0002")));
-    assert_eq!(told(&world, &order).as_ref(), Some(&refused));
+    assert_eq!(last_event_attempt(&world, &order).as_ref(), Some(&refused));
     world.psp.set_card(card("4242"));
     world.pay(&order, "tok_2").await.unwrap();
     let attempts = world.session(&order).await.attempts;
@@ -98,7 +98,7 @@ async fn the_end_of_a_challenge_brings_the_card() {
         world.notify(attempt.id).await.unwrap();
         let attempt = only_attempt(&world, &order).await;
         assert_eq!((attempt.outcome, &attempt.card), (outcome, &card("3155")));
-        assert_eq!(told(&world, &order), Some(attempt));
+        assert_eq!(last_event_attempt(&world, &order), Some(attempt));
     }
 }
 

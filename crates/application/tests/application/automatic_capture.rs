@@ -1,4 +1,4 @@
-//! Automatic capture after a merchant's own capture or cancel, and while the PSP is away.
+//! Automatic capture after a merchant's own capture or cancel, and while the PSP is unreachable.
 
 use oncharge_domain::{
     operation::{OperationKind, OperationStatus},
@@ -7,9 +7,9 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply};
 
-use crate::support::{Books, Order, World, books, describe};
+use crate::support::{AuditedState, Order, World, audit, describe};
 
-/// A session that the clock captures after a minute.
+/// A session with automatic capture after a minute.
 async fn authorized() -> (World, Order) {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
@@ -27,13 +27,13 @@ async fn after_an_unsent_capture_the_requested_amount_is_captured_automatically(
     let answer = world.capture(&order, "k", Some(4_000)).await;
     assert_eq!(describe(&answer), "PspUnavailable");
     world.run_for(120).await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Captured,
         events: vec!["authorized", "captured"],
         reserved: 0,
         taken: 4_000,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -43,13 +43,13 @@ async fn after_a_refused_capture_nothing_is_captured_automatically() {
     let answer = world.capture(&order, "k", Some(4_000)).await;
     assert_eq!(describe(&answer), "409 psp_rejected");
     world.run_for(3_600).await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
     let answer = world.capture(&order, "later", Some(4_000)).await;
     assert_eq!(describe(&answer), "200 done captured");
 }
@@ -61,7 +61,7 @@ async fn a_capture_or_cancel_refused_because_nothing_is_held_ends_the_session() 
         (Call::Cancel, "200 done cancelled"),
     ] {
         let (world, order) = authorized().await;
-        // Voided at the PSP, which has not told it yet.
+        // Voided at the PSP, which has not sent a notification yet.
         let attempt = world.operation(&order, "authorize").id;
         world
             .psp
@@ -74,13 +74,13 @@ async fn a_capture_or_cancel_refused_because_nothing_is_held_ends_the_session() 
             assert_eq!(describe(&given), answer, "{call:?} {time}");
         }
         world.run_for(3_600).await;
-        let expected = Books {
+        let expected = AuditedState {
             status: StatusName::Cancelled,
             events: vec!["authorized", "cancelled"],
             reserved: 0,
             taken: 0,
         };
-        assert_eq!(books(&world, &order).await, expected, "{call:?}");
+        assert_eq!(audit(&world, &order).await, expected, "{call:?}");
         assert_eq!(world.failure(&order).await, "voided_at_psp", "{call:?}");
     }
 }
@@ -104,13 +104,13 @@ async fn a_merchant_can_replace_an_automatic_capture_that_was_not_sent() {
         };
         assert!(answer.is_ok(), "{answer:?}");
         world.run_for(600).await;
-        let expected = Books {
+        let expected = AuditedState {
             status,
             events: world.events(&order),
             reserved: 0,
             taken,
         };
-        assert_eq!(books(&world, &order).await, expected);
+        assert_eq!(audit(&world, &order).await, expected);
         let mut automatic = world.operations(&order);
         automatic.retain(|o| o.kind == OperationKind::Capture { automatic: true });
         assert_eq!(automatic.len(), 1, "{automatic:?}");
@@ -120,7 +120,7 @@ async fn a_merchant_can_replace_an_automatic_capture_that_was_not_sent() {
     }
 }
 
-/// One operation for each session, however long the PSP is away.
+/// One operation per session, however long the PSP is unreachable.
 #[tokio::test(start_paused = true)]
 async fn an_outage_creates_one_operation_per_capture() {
     let (world, order) = authorized().await;
@@ -135,8 +135,8 @@ async fn an_outage_creates_one_operation_per_capture() {
     assert_eq!(world.count(&order, "capture"), 1);
 }
 
-/// What is written while the PSP is away depends on the number of sessions, not on how long it is
-/// away. (The store in memory copies its whole state for each commit, so the sessions are few.)
+/// The number of written rows depends on the number of sessions, not on the length of the outage.
+/// (The in-memory store copies its whole state for each commit, so there are few sessions.)
 #[tokio::test(start_paused = true)]
 async fn an_outage_writes_rows_in_proportion_to_the_sessions() {
     const SESSIONS: usize = 200;
@@ -149,20 +149,20 @@ async fn an_outage_writes_rows_in_proportion_to_the_sessions() {
     let before = rows(&world, &orders).await;
     for hours in [1, 4] {
         world.run_for(hours * 3_600).await;
-        // For each session: the intent's version and operation, and the version that says that it
-        // was not sent.
+        // For each session: the intent's version and operation, and the version that records that
+        // it was not sent.
         let written = rows(&world, &orders).await - before;
         assert_eq!(written, 3 * SESSIONS, "after {hours} more hours");
     }
     world.psp.set_unreachable(false);
     world.run_for(1_000).await;
     for order in &orders {
-        assert_eq!(books(&world, order).await.taken, 10_000);
+        assert_eq!(audit(&world, order).await.taken, 10_000);
         assert_eq!(world.count(order, "capture"), 1);
     }
 }
 
-/// Versions of these sessions and their operations.
+/// The number of versions and operations of these sessions.
 async fn rows(world: &World, orders: &[Order]) -> usize {
     let mut rows = 0;
     for order in orders {
@@ -188,14 +188,14 @@ async fn while_a_circuit_breaker_is_open_its_operations_wait() {
     let calls = world.psp.calls();
     world.run_for(3_600).await;
     assert_eq!(world.psp.calls(), calls, "calls while the breaker is open");
-    let taken = books(&other, &others).await.taken;
-    assert_eq!(taken, 9_000, "the other account's");
-    // What merchants ask for is tried all the same: the breaker itself refuses it.
+    let taken = audit(&other, &others).await.taken;
+    assert_eq!(taken, 9_000, "captured through the other account");
+    // Merchants' requests are attempted anyway: the breaker refuses them itself.
     let answer = world.capture(&order, "", None).await;
     assert_eq!(describe(&answer), "200 done captured");
     world.psp.set_unavailable(Vec::new());
     world.run_for(30).await;
-    assert_eq!(books(&world, &refunded).await.taken, 9_000);
+    assert_eq!(audit(&world, &refunded).await.taken, 9_000);
 }
 
 #[tokio::test(start_paused = true)]

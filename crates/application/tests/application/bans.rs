@@ -1,4 +1,4 @@
-//! The shared blocklist: at creation, at payment, and what operators do with it.
+//! The shared blocklist: at creation, at payment, and the operator's actions.
 
 use oncharge_application::bans;
 use oncharge_domain::{
@@ -69,7 +69,7 @@ async fn a_ban_ends_when_it_expires_or_is_revoked() {
     world.clock.advance(2 * 86_400);
     assert!(world.open_for("a@example.com").await.is_ok());
     let listed = bans::list(&world.app).await.unwrap();
-    assert_eq!(listed.len(), 2, "ended bans are kept");
+    assert_eq!(listed.len(), 2, "the listed bans, including ended ones");
     let actions: Vec<_> = world
         .store
         .audit()
@@ -99,7 +99,7 @@ async fn after_the_hourly_limit_bans_are_not_disclosed_at_creation() {
     let other = world.of_another_merchant();
     assert!(
         other.open_for(who).await.is_err(),
-        "an allowance for each merchant"
+        "the limit of another merchant"
     );
     let order = world.open_for(who).await.unwrap();
     let state = world.pay(&order, "tok_1").await.unwrap();
@@ -110,7 +110,7 @@ async fn after_the_hourly_limit_bans_are_not_disclosed_at_creation() {
     world.clock.advance(3600);
     assert!(
         world.open_for(who).await.is_err(),
-        "the next hour counts anew"
+        "the limit of the next hour"
     );
 }
 
@@ -152,6 +152,6 @@ async fn a_hit_under_an_old_pepper_is_rewritten_under_the_first() {
     assert_eq!(now.pepper.as_str(), "p2");
     assert!(
         world.open_for("old@example.com").await.is_err(),
-        "and still counts"
+        "the rehashed ban"
     );
 }

@@ -7,7 +7,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, PspBehavior, World, books, describe};
+use crate::support::{AuditedState, PspBehavior, World, audit, describe};
 
 #[tokio::test(start_paused = true)]
 async fn each_psp_result_has_its_response() {
@@ -123,18 +123,18 @@ async fn an_accepted_cancel_is_completed() {
             world.notify(cancel).await.unwrap();
         }
         world.run_for(61).await;
-        let expected = Books {
+        let expected = AuditedState {
             status,
             events: events.to_vec(),
             reserved,
             taken: 0,
         };
-        assert_eq!(books(&world, &order).await, expected, "{case}");
+        assert_eq!(audit(&world, &order).await, expected, "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_authorised_session_can_be_cancelled() {
+async fn only_an_authorized_session_can_be_cancelled() {
     let world = World::new();
     let (created, captured) = (world.open().await, world.captured().await);
     for (order, status) in [
@@ -167,7 +167,7 @@ async fn an_authorization_lost_at_the_psp_ends_the_session() {
         world.notify(attempt).await.unwrap();
         assert_eq!(world.failure(&order).await, code);
         assert_eq!(
-            books(&world, &order).await.events,
+            audit(&world, &order).await.events,
             ["authorized", "cancelled"]
         );
         let answer = world.capture(&order, "", None).await;
@@ -188,13 +188,13 @@ async fn a_reversed_cancel_is_compensated() {
     world.notify(cancel).await.unwrap();
     world.notify(cancel).await.unwrap();
     world.run_workers().await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Cancelled,
         events: vec!["authorized", "cancelled"],
         reserved: 0,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
     assert_eq!(
         world.audit_actions(&order),
         ["compensation_started", "compensation_done"]

@@ -7,9 +7,9 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, PspBehavior, World, books, describe};
+use crate::support::{AuditedState, PspBehavior, World, audit, describe};
 
-/// One row of the table of answers, and what the same request says again at once.
+/// A case: the PSP's behavior, the response, and the response to an immediate repetition.
 struct Row {
     psp: PspBehavior,
     answer: &'static str,
@@ -78,7 +78,7 @@ async fn each_psp_result_has_its_response() {
         assert_eq!(describe(&again), row.again, "{case}");
         if let (Ok(first), Ok(again)) = (answer, again) {
             assert!(again.replayed, "{case}");
-            assert_eq!(again.answer, first.answer, "byte for byte: {case}");
+            assert_eq!(again.answer, first.answer, "the repeated response: {case}");
         }
     }
 }
@@ -140,7 +140,7 @@ async fn an_accepted_capture_is_completed_and_keeps_its_first_response() {
                 .finish(world.operation(&order, "capture").id, finish);
         }
         world.run_for(61).await;
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         assert_eq!(
             (audited.status, audited.events.as_slice()),
             (status, &events[..]),
@@ -164,17 +164,17 @@ async fn a_partial_capture_releases_the_rest() {
         matches!(again, Err(Error::InvalidState(StatusName::Captured))),
         "{again:?}"
     );
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Captured,
         events: vec!["authorized", "captured"],
         reserved: 0,
         taken: 4_000,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
-async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
+async fn amounts_beyond_the_authorized_one_are_refused_and_nothing_is_sent() {
     let world = World::new();
     let order = world.authorized().await;
     let calls = world.psp.calls();
@@ -185,13 +185,13 @@ async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
     }
     assert_eq!(world.psp.calls(), calls);
     assert_eq!(world.count(&order, "capture"), 0);
-    // The key was never taken, so it is good for the right amount.
+    // The key was not reserved, so it can be used for the valid amount.
     let answer = world.capture(&order, "k", Some(10_000)).await;
     assert_eq!(describe(&answer), "200 done captured");
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_authorised_session_can_be_captured() {
+async fn only_an_authorized_session_can_be_captured() {
     let world = World::new();
     let (created, captured) = (world.open().await, world.captured().await);
     let cancelled = world.authorized().await;
@@ -222,7 +222,7 @@ async fn after_a_refused_capture_another_may_be_tried() {
         "200 done captured"
     );
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["authorized", "captured"]
     );
 }
@@ -244,7 +244,7 @@ async fn a_reversed_capture_ends_the_session_in_error() {
     assert_eq!(session.amount_captured().minor(), 0);
     assert_eq!(session.retry_until(world.now()), None);
     world.run_for(120).await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Error,
         events: vec![
             "authorized",
@@ -256,7 +256,7 @@ async fn a_reversed_capture_ends_the_session_in_error() {
         reserved: 0,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
     let refunded = world
         .psp
         .received_calls()

@@ -1,4 +1,4 @@
-//! Calls and words that meet a session which has moved on while they were on their way.
+//! Calls and notifications for a session that has changed in the meantime.
 
 use oncharge_application::workers::{deadlines, recovery};
 use oncharge_domain::{
@@ -9,7 +9,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{World, books, let_other_tasks_run};
+use crate::support::{World, audit, let_other_tasks_run};
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_expires_during_its_look_up_is_not_resent() {
@@ -37,7 +37,7 @@ async fn an_attempt_that_expires_during_its_look_up_is_not_resent() {
         .collect();
     assert_eq!(calls, [Call::LookUp]);
     world.run_for(120).await;
-    assert_eq!(books(&world, &order).await.events, ["expired"]);
+    assert_eq!(audit(&world, &order).await.events, ["expired"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -52,19 +52,19 @@ async fn a_notification_for_an_ended_attempt_is_looked_up_and_compensated() {
     world.wait_past_expiry(&order, 1).await;
     world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Expired);
-    // The PSP authorises all the same; its notification only says that there is news.
+    // The PSP authorizes it nevertheless; its notification contains no result.
     world.psp.finish(attempt.id, Finish::Done);
     assert_eq!(world.psp.reserved(order.id), 10_000);
     let reference = attempt.reference.unwrap();
-    let news = format!(
+    let notification = format!(
         "ntf_x\n{}\n{}\n10000 EUR\n{2}\naccepted\n{2}\n",
         attempt.id,
         order.id,
         reference.as_str()
     );
-    world.deliver(news.as_bytes()).await.unwrap();
+    world.deliver(notification.as_bytes()).await.unwrap();
     world.run_workers().await;
-    let audited = books(&world, &order).await;
+    let audited = audit(&world, &order).await;
     assert_eq!((audited.reserved, audited.events), (0, vec!["expired"]));
     let void = world.operation(&order, "compensation");
     assert!(
@@ -134,7 +134,7 @@ async fn an_accepted_operation_is_looked_up_after_a_minute_and_then_with_backoff
         world.run_workers().await;
         assert_eq!(look_ups(), so_many, "after {after} s");
     }
-    // Its notification is lost; the next look-up finds the end.
+    // The notification is lost; the next look-up finds the result.
     world.psp.finish(capture.id, Finish::Done);
     world.run_for(9).await;
     assert_eq!(world.status(&order).await, StatusName::Captured);

@@ -1,4 +1,4 @@
-//! What need not be kept is deleted, and nothing else.
+//! Expired data is deleted, and nothing else.
 
 use oncharge_application::{
     Error,
@@ -8,7 +8,7 @@ use oncharge_application::{
 
 use crate::support::World;
 
-/// The first pass of a process: how much it has done.
+/// Runs the first pass of a process; returns the number of deleted rows.
 async fn clean_up(world: &World) -> usize {
     let pass = CleanUp::default().pass(&world.app).await.unwrap();
     pass.count
@@ -41,7 +41,10 @@ async fn a_backlog_of_one_kind_holds_up_no_other() {
     let first = clean_up.pass(&world.app).await.unwrap();
     assert!(first.has_more && first.count < 500, "{first:?}");
     let gone = merchants::revoke_key(&world.app, &name).await;
-    assert!(matches!(gone, Err(Error::NotFound)), "the key is there");
+    assert!(
+        matches!(gone, Err(Error::NotFound)),
+        "the expired key is found"
+    );
     let mut count = first.count;
     loop {
         let pass = clean_up.pass(&world.app).await.unwrap();

@@ -1,4 +1,4 @@
-//! What a merchant does while an attempt to deliver is under way: neither undoes the other.
+//! Actions of a merchant during a delivery attempt: neither undoes the other.
 
 use oncharge_application::{
     webhooks::{endpoint, redeliver},
@@ -20,7 +20,7 @@ fn state(world: &World, order: &Order) -> DeliveryState {
     world.store.deliveries_of(order.id)[0].state
 }
 
-/// Lets one attempt hang, does this meanwhile, and lets the attempt come to its end.
+/// Blocks an attempt, executes the action, and lets the attempt finish.
 async fn during_an_attempt(world: &World, action: impl AsyncFnOnce()) {
     let begun = world.merchant_server.sent().len();
     world.merchant_server.block(ENDPOINT);
@@ -65,17 +65,17 @@ async fn a_redelivery_during_the_last_attempt_is_not_lost() {
         world.run_workers().await;
     }
     world.wait_until(world.store.delivery_due_at(event).unwrap());
-    // The tenth is under way, and will fail, when the merchant asks for another round.
+    // The tenth attempt is in progress, and will fail, when the merchant requests a redelivery.
     during_an_attempt(&world, async || redeliver_event(&world, event).await).await;
     world.merchant_server.always(ENDPOINT, Outcome::Status(200));
     world.run_until_idle().await;
     assert_eq!(
         state(&world, &order),
         DeliveryState::Delivered,
-        "202 was answered: it is on its way"
+        "the redelivery was accepted with 202, so it must be sent"
     );
     let attempts = world.store.attempts_of(event);
-    assert_eq!(attempts.len(), 11, "each attempt is kept");
+    assert_eq!(attempts.len(), 11, "the number of attempts");
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +93,7 @@ async fn a_redelivery_to_a_new_endpoint_is_not_ended_by_an_attempt_at_the_old_on
     assert_eq!(
         world.merchant_server.sent_to(new).len(),
         1,
-        "202 was answered: it goes to the present one"
+        "the redelivery was accepted with 202, so it goes to the new endpoint"
     );
 }
 
@@ -108,10 +108,13 @@ async fn a_replaced_endpoint_is_not_disabled_for_earlier_failures() {
     world.authorized().await;
     world.run_workers().await;
     world.clock.advance(86_400 + 60);
-    // This attempt began when five days of failures were over, and fails.
+    // This attempt began after five days of failures, and fails.
     during_an_attempt(&world, async || replace_endpoint(&world, ENDPOINT).await).await;
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
-    assert_eq!(view.endpoint.disabled, None, "it is enabled by being set");
+    assert_eq!(
+        view.endpoint.disabled, None,
+        "setting an endpoint enables it"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -125,7 +128,7 @@ async fn an_attempt_is_kept_when_its_endpoint_is_removed() {
     })
     .await;
     let attempts = world.store.attempts_of(event);
-    assert_eq!(attempts.len(), 1, "it was made");
+    assert_eq!(attempts.len(), 1, "the number of attempts");
     assert_eq!(attempts[0].status, Some(200));
     assert_eq!(state(&world, &order), DeliveryState::Dead);
 }

@@ -1,10 +1,10 @@
-//! Every scenario, harmed once at every commit, at every write of inbox and outbox, at every call of
-//! the PSP and at every webhook, in every way; then the money is audited.
+//! Runs each scenario with one fault of every kind at every commit, every write of inbox and
+//! outbox, every PSP call and every webhook, and audits the money afterwards.
 //!
-//! A rehearsal counts the points. Where the process dies, a new one takes over the store and the
-//! PSP, and every client starts again from its first request under the same keys: once all has
-//! come to rest, one effect must be left. In the end everything is repeated once more, and
-//! nothing at all may change.
+//! A run without faults counts the points. After a crash, a new process takes over the store and
+//! the PSP, and every client repeats its requests under the same keys; once all work has ended,
+//! exactly one effect must remain. Finally all requests are repeated once more, and nothing may
+//! change.
 
 mod scenarios;
 
@@ -14,10 +14,10 @@ use scenarios::Script;
 use tokio::runtime::Builder;
 
 use crate::support::{
-    Books, FaultPoint, Order, PlannedFault, PointCounts, World, books, events_are_delivered,
+    AuditedState, FaultPoint, Order, PlannedFault, PointCounts, World, audit, events_are_delivered,
 };
 
-/// A story with one session, told by clients that do not give up.
+/// The requests for one session, by clients that retry.
 struct Scenario {
     name: &'static str,
     world: fn() -> World,
@@ -26,12 +26,12 @@ struct Scenario {
     status: StatusName,
     reserved: i64,
     taken: i64,
-    /// What the merchant may be told, one of these; `payment.error` may come before, for tries
-    /// that were surely not sent.
+    /// The allowed sequences of events; `payment.error` may precede them, for attempts that were
+    /// certainly not sent.
     events: &'static [&'static [&'static str]],
 }
 
-/// Says which case it was where the test panics.
+/// Prints the case if the test panics.
 struct Case(String);
 
 impl Drop for Case {
@@ -42,8 +42,8 @@ impl Drop for Case {
     }
 }
 
-/// The life of one process: `None` where it died before the work was done. What it had in hand
-/// goes with its runtime.
+/// Runs one process; `None` if it crashed before the work was done. Its open work is dropped with
+/// its runtime.
 fn run_process<T>(world: &World, work: impl Future<Output = T>) -> Option<T> {
     let runtime = Builder::new_current_thread()
         .enable_time()
@@ -59,8 +59,8 @@ fn run_process<T>(world: &World, work: impl Future<Output = T>) -> Option<T> {
     })
 }
 
-/// Everything that is left of a session, for "nothing has changed".
-async fn snapshot(world: &World, order: &Order) -> (Books, String) {
+/// All data of a session, to detect changes.
+async fn snapshot(world: &World, order: &Order) -> (AuditedState, String) {
     let details = format!(
         "{:?}\n{:?}\n{:?}\n{:?}",
         world.session(order).await,
@@ -68,7 +68,7 @@ async fn snapshot(world: &World, order: &Order) -> (Books, String) {
         world.store.refunds_of(order.id),
         world.psp.payments(order.id),
     );
-    (books(world, order).await, details)
+    (audit(world, order).await, details)
 }
 
 impl Scenario {
@@ -84,7 +84,7 @@ impl Scenario {
         order
     }
 
-    /// How many points there are when nothing goes wrong.
+    /// The number of points in a run without faults.
     fn run_without_faults(&self) -> PointCounts {
         let _case = Case(format!("{}, rehearsal", self.name));
         let world = self.set_up();
@@ -100,7 +100,7 @@ impl Scenario {
         world.fault_plan.plan(point, fault);
         let order = run_process(&world, self.run(&world)).unwrap_or_else(|| {
             world = world.restarted();
-            run_process(&world, self.run(&world)).expect("it dies once")
+            run_process(&world, self.run(&world)).expect("a process crashes at most once")
         });
         world.fault_plan.clear();
         run_process(&world, self.audit(&world, &order)).unwrap();
@@ -108,21 +108,21 @@ impl Scenario {
     }
 
     async fn audit(&self, world: &World, order: &Order) {
-        let (books, details) = snapshot(world, order).await;
+        let (audited, details) = snapshot(world, order).await;
         events_are_delivered(world, order);
-        assert_eq!(books.status, self.status, "{details}");
-        let held = (books.reserved, books.taken);
+        assert_eq!(audited.status, self.status, "{details}");
+        let held = (audited.reserved, audited.taken);
         assert_eq!(held, (self.reserved, self.taken), "{details}");
-        let mut events = books.events.clone();
+        let mut events = audited.events.clone();
         events.retain(|event| *event != "error");
         let expected = self.events.iter().any(|expected| events == *expected);
         assert!(expected, "events {events:?}\n{details}");
-        // The clients, none the wiser, ask for everything again.
+        // The clients repeat all requests.
         assert_eq!(self.run(world).await, *order);
         let (again, changed) = snapshot(world, order).await;
         assert_eq!(
             (again, changed),
-            (books, details),
+            (audited, details),
             "a repetition had an effect"
         );
     }
@@ -130,7 +130,8 @@ impl Scenario {
     fn check(&self) {
         let reached = self.run_without_faults();
         assert!(reached.commits > 0 && reached.webhooks > 0);
-        // A harm makes more work than the rehearsal had: a few points beyond its end as well.
+        // A fault causes more work than a run without one, so a few points beyond its end are
+        // included.
         let commits = (1..=reached.commits + 3).map(FaultPoint::Commit);
         let calls = (1..=reached.calls + 3).map(FaultPoint::Call);
         let writes = (1..=reached.writes + 3).map(FaultPoint::Write);

@@ -16,11 +16,7 @@ async fn a_session_is_created_in_one_commit() {
         commits: 1,
         ..PointCounts::default()
     };
-    assert_eq!(
-        world.fault_plan.reached(),
-        one_commit,
-        "and no call of the PSP"
-    );
+    assert_eq!(world.fault_plan.reached(), one_commit, "the PSP was called");
     let session = world.session(&order).await;
     assert_eq!(session.status_name(), StatusName::Created);
     assert_eq!(session.merchant, world.merchant.id);
@@ -75,7 +71,7 @@ async fn an_unavailable_store_is_busy_and_a_lost_commit_is_looked_up() {
         let answer = describe(&world.create("k", default_checkout()).await);
         assert!(answer.starts_with(expected), "{fault:?}: {answer}");
         assert_eq!(world.store.session_ids().len(), sessions, "{fault:?}");
-        // The same request again makes it one, whatever happened at first.
+        // Repeating the request creates one session, whatever happened at first.
         let again = describe(&world.create("k", default_checkout()).await);
         assert_eq!(again, "201 created", "{fault:?}");
         assert_eq!(world.store.session_ids().len(), 1, "{fault:?}");

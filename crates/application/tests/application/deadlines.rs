@@ -1,4 +1,4 @@
-//! What the clock brings: expiry, abandoned challenges, automatic captures.
+//! Deadlines: expiry, abandoned challenges, automatic captures.
 
 use oncharge_domain::{
     psp::RefusalReason,
@@ -6,12 +6,14 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, FaultPoint, Order, PlannedFault, PspBehavior, World, books, describe};
+use crate::support::{
+    AuditedState, FaultPoint, Order, PlannedFault, PspBehavior, World, audit, describe,
+};
 
 const EXPIRED: StatusName = StatusName::Expired;
 
-fn no_funds(events: &[&'static str]) -> Books {
-    Books {
+fn no_funds(events: &[&'static str]) -> AuditedState {
+    AuditedState {
         status: EXPIRED,
         events: events.to_vec(),
         reserved: 0,
@@ -40,7 +42,7 @@ async fn an_unpaid_session_expires_at_its_expiry() {
     world.clock.advance(1);
     world.run_workers().await;
     world.run_workers().await;
-    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    assert_eq!(audit(&world, &order).await, no_funds(&["expired"]));
     assert_eq!(world.psp.calls(), 0);
 }
 
@@ -49,7 +51,7 @@ async fn an_accepted_attempt_is_cancelled_at_expiry() {
     let (world, order) = paying(&PspBehavior::Replies(Reply::Accepted)).await;
     world.wait_past_expiry(&order, 0).await;
     world.run_workers().await;
-    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    assert_eq!(audit(&world, &order).await, no_funds(&["expired"]));
     assert_eq!(world.count(&order, "cancel"), 1);
 }
 
@@ -86,7 +88,7 @@ async fn an_open_challenge_outlives_the_expiry_by_at_most_ten_minutes() {
         }
         world.run_for(62).await;
         assert_eq!(
-            books(&world, &order).await,
+            audit(&world, &order).await,
             no_funds(&["expired"]),
             "{cancel:?}"
         );
@@ -102,13 +104,13 @@ async fn a_challenge_that_is_finished_after_the_expiry_is_paid() {
     world.psp.finish(attempt, Finish::Done);
     world.notify(attempt).await.unwrap();
     world.run_workers().await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
     assert_eq!(world.count(&order, "cancel"), 0);
 }
 
@@ -118,7 +120,7 @@ async fn a_challenge_that_is_abandoned_after_the_expiry_expires() {
     world.wait_past_expiry(&order, 200).await;
     let state = world.abandon(&order).await.unwrap();
     assert_eq!((state.status, state.next), (EXPIRED, NextAction::None));
-    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    assert_eq!(audit(&world, &order).await, no_funds(&["expired"]));
 }
 
 #[tokio::test(start_paused = true)]
@@ -134,7 +136,7 @@ async fn an_unfinished_challenge_is_cancelled_after_ten_minutes() {
     let state = world.pay(&order, "tok_2").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["refused", "authorized"]
     );
 }
@@ -156,13 +158,16 @@ async fn an_attempt_not_found_at_the_psp_fails_a_minute_after_it_was_last_sent()
         step += 1;
     }
     world.run_for(32).await;
-    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    assert_eq!(audit(&world, &order).await, no_funds(&["expired"]));
     let arrived = world.psp.received_calls();
     let sent = arrived.iter().any(|(call, _)| *call == Call::Authorize);
-    assert!(!sent, "an authorisation was sent past its session's expiry");
+    assert!(
+        !sent,
+        "an authorization was sent after its session's expiry"
+    );
 }
 
-/// A session whose shopper pays in the last second, and workers that come only afterwards.
+/// A session whose shopper pays in the last second, with workers that run only afterwards.
 async fn paying_just_before_expiry(fault: Fault) -> (World, Order) {
     let world = World::new();
     let order = world.open().await;
@@ -177,7 +182,7 @@ async fn an_authorization_soon_after_expiry_is_kept_and_a_late_one_is_compensate
     for (late, expected) in [
         (
             900,
-            Books {
+            AuditedState {
                 status: StatusName::Authorized,
                 events: vec!["authorized"],
                 reserved: 10_000,
@@ -189,7 +194,7 @@ async fn an_authorization_soon_after_expiry_is_kept_and_a_late_one_is_compensate
         let (world, order) = paying_just_before_expiry(Fault::UnknownAfter).await;
         world.wait_past_expiry(&order, late).await;
         world.run_workers().await;
-        assert_eq!(books(&world, &order).await, expected, "{late} s");
+        assert_eq!(audit(&world, &order).await, expected, "{late} s");
         let went_back = world.count(&order, "compensation");
         assert_eq!(went_back, usize::from(late > 900), "{late} s");
     }
@@ -225,7 +230,7 @@ async fn a_result_at_the_moment_of_expiry_is_applied() {
             .await
             .0
             .unwrap();
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         assert_eq!(
             (audited.status, audited.events.as_slice()),
             (status, &events[..]),
@@ -243,13 +248,13 @@ async fn automatic_capture_happens_after_the_delay() {
     assert_eq!(world.status(&order).await, StatusName::Authorized);
     world.clock.advance(1);
     world.run_workers().await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Captured,
         events: vec!["authorized", "captured"],
         reserved: 0,
         taken: 10_000,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -261,15 +266,15 @@ async fn a_refused_automatic_capture_is_reported_and_not_retried() {
     world.run_for(3 * 3600).await;
     assert_eq!(world.count(&order, "capture"), 1);
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["authorized", "capture_failed"]
     );
-    // The merchant may still do it.
+    // The merchant may still capture it.
     assert_eq!(
         describe(&world.capture(&order, "", None).await),
         "200 done captured"
     );
-    let events = books(&world, &order).await.events;
+    let events = audit(&world, &order).await.events;
     assert_eq!(events, ["authorized", "capture_failed", "captured"]);
 }
 
@@ -300,12 +305,12 @@ async fn an_unsent_automatic_capture_is_retried_with_backoff() {
         let shortest = longest * 3 / 4;
         assert!(
             (shortest..=longest).contains(wait),
-            "jitter takes off a quarter: {waits:?}"
+            "jitter shortens a delay by up to a quarter: {waits:?}"
         );
     }
     assert_eq!(world.count(&order, "capture"), 1);
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["authorized", "captured"]
     );
 }
@@ -345,7 +350,7 @@ async fn automatic_capture_does_not_interfere_with_a_merchants_capture() {
     world.psp.finish(capture, Finish::Done);
     world.notify(capture).await.unwrap();
     world.run_for(3600).await;
-    assert_eq!(books(&world, &order).await.taken, 4_000);
+    assert_eq!(audit(&world, &order).await.taken, 4_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -353,7 +358,7 @@ async fn manual_sessions_are_never_captured_automatically() {
     let world = World::new();
     let order = world.authorized().await;
     world.run_for(4 * 3600).await;
-    assert_eq!(books(&world, &order).await.events, ["authorized"]);
+    assert_eq!(audit(&world, &order).await.events, ["authorized"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -370,5 +375,5 @@ async fn a_failed_deadline_is_retried_when_its_lease_ends() {
         StatusName::Created
     );
     world.run_for(16).await;
-    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    assert_eq!(audit(&world, &order).await, no_funds(&["expired"]));
 }

@@ -1,4 +1,4 @@
-//! A merchant's endpoint: set, read, tried, removed.
+//! A merchant's endpoint: set, read, tested, removed.
 
 use oncharge_application::{
     Error,
@@ -29,13 +29,24 @@ async fn an_endpoint_is_set_read_and_removed() {
     let moved = set("https://new.example.com/").await;
     assert_eq!(moved.endpoint.created_at, view.endpoint.created_at);
     assert_eq!(moved.endpoint.updated_at, world.now());
-    assert_eq!(moved.secret, SecretView::Whole, "a new URL");
+    assert_eq!(
+        moved.secret,
+        SecretView::Whole,
+        "the secret after a new URL"
+    );
     let (before, after) = (&view.endpoint.secrets, &moved.endpoint.secrets);
     assert_ne!(after.current, before.current);
     let previous = after.previous.as_ref().unwrap();
-    assert_eq!(previous.secret, before.current, "it signs for a day");
+    assert_eq!(
+        previous.secret, before.current,
+        "the previous secret, which signs for a day"
+    );
     let again = set("https://new.example.com/").await;
-    assert_eq!(again.secret, SecretView::Hint, "the same URL");
+    assert_eq!(
+        again.secret,
+        SecretView::Hint,
+        "the secret after the same URL"
+    );
     assert_eq!(&again.endpoint.secrets, after);
     endpoint::remove(&world.app, merchant).await.unwrap();
     for gone in [
@@ -85,7 +96,10 @@ async fn a_merchant_has_one_test_in_progress() {
     let (first, second) = futures_util::future::join(try_it(), letting_go).await;
     assert!(matches!(second, Err(Error::Busy(_))), "{second:?}");
     assert_eq!(describe(&first), "200 tested Some(200) None");
-    assert!(try_it().await.is_ok(), "its turn is over");
+    assert!(
+        try_it().await.is_ok(),
+        "a second test is refused after the first has ended"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -127,7 +141,7 @@ async fn changes_made_during_a_test_are_kept() {
         let merchant = world.merchant.id;
         let view = endpoint::get(&world.app, merchant).await.unwrap();
         world.merchant_server.block(ENDPOINT);
-        // Signed with another key than the endpoint was set with.
+        // Signed with another key than the one the endpoint was set with.
         let trying = test::test(&world.app, world.post("", "/x", ""), world.build.id());
         let meanwhile = async {
             world.merchant_server.wait_for_attempts(1).await;

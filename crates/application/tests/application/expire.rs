@@ -1,4 +1,4 @@
-//! Withdrawing an unpaid session.
+//! Expiring an unpaid session.
 
 use oncharge_application::Error;
 use oncharge_domain::{psp::RefusalReason, session::StatusName};

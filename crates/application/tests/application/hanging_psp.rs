@@ -1,4 +1,4 @@
-//! An account whose PSP hangs holds up nobody else's work, in each of the workers that call PSPs.
+//! An account whose PSP hangs does not delay other accounts, in each of the workers that call PSPs.
 
 use std::time::Duration;
 
@@ -6,27 +6,27 @@ use oncharge_application::workers::runner;
 use oncharge_domain::session::StatusName;
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Order, World, books};
+use crate::support::{Order, World, audit};
 
-/// How much of the hanging account is due.
+/// Number of due items of the hanging account.
 const HANGING_OPERATIONS: usize = 80;
-/// How much a worker takes of an account without competition.
+/// Number of items of one account that a worker processes at once without competition.
 const SHARED_CAPACITY: usize = 256;
 
-/// Both clocks go on by a second: the process's timers and the store's.
+/// Advances both clocks by a second: the process's timers and the store's.
 async fn tick(world: &World) {
     world.clock.advance(1);
     tokio::time::sleep(Duration::from_secs(1)).await;
 }
 
-/// Waits until the order is captured, while the other account hangs; at most so many seconds.
+/// Waits until the order is captured while the other account hangs; at most this many seconds.
 async fn captured_within(seconds: u32, world: &World, order: &Order, hanging: &World) {
     for _ in 0..seconds {
         tick(world).await;
         let held = hanging.psp.waiting();
         assert!(
             held <= SHARED_CAPACITY,
-            "{held} items of the hanging account in hand"
+            "{held} items of the hanging account in progress"
         );
         if world.status(order).await == StatusName::Captured {
             return;
@@ -35,14 +35,14 @@ async fn captured_within(seconds: u32, world: &World, order: &Order, hanging: &W
     panic!("the order waits for another account's PSP");
 }
 
-/// The PSP answers again: all orders are captured, and no operation was asked for twice.
+/// The PSP responds again: all orders are captured, and each operation was sent once.
 async fn all_are_captured_once(world: &World, hanging: &World, orders: &[Order]) {
     hanging.psp.resume();
     for _ in 0..40 {
         tick(world).await;
     }
     for order in orders {
-        let audited = books(hanging, order).await;
+        let audited = audit(hanging, order).await;
         assert_eq!(
             (audited.status, audited.taken),
             (StatusName::Captured, 10_000)
@@ -54,11 +54,11 @@ async fn all_are_captured_once(world: &World, hanging: &World, orders: &[Order])
         let all = asked.len();
         asked.sort_by_key(|(_, operation)| *operation);
         asked.dedup();
-        assert_eq!(asked.len(), all, "{call:?}: an operation came twice");
+        assert_eq!(asked.len(), all, "{call:?}: an operation was sent twice");
     }
 }
 
-/// Captures whose answer got lost: recovery looks them up.
+/// Captures whose responses were lost: recovery looks them up.
 async fn sessions_with_unknown_outcome(world: &World, count: usize) -> Vec<Order> {
     let mut orders = Vec::new();
     for _ in 0..count {
@@ -80,8 +80,12 @@ async fn operations_of_other_accounts_are_recovered() {
     hanging.psp.pause();
     let workers = runner::start(&world.app);
     captured_within(3, &world, &order, &hanging).await;
-    assert_eq!(hanging.psp.waiting(), SHARED_CAPACITY, "all that is shared");
-    // They are in hand for longer than a lease lasts.
+    assert_eq!(
+        hanging.psp.waiting(),
+        SHARED_CAPACITY,
+        "the number of calls in progress"
+    );
+    // They are in progress for longer than a lease.
     for _ in 0..20 {
         tick(&world).await;
         assert_eq!(hanging.psp.waiting(), SHARED_CAPACITY);
@@ -102,7 +106,7 @@ async fn notifications_of_other_accounts_are_applied() {
         hanging.psp.reply(Call::Capture, Reply::Accepted);
         hanging.capture(&order, "", None).await.unwrap();
         let capture = hanging.operation(&order, "capture").id;
-        // It tells only that there is news, so that the PSP is asked.
+        // The notification contains no result, so the PSP is called.
         let body = hanging.psp.notification_body(capture);
         hanging.receive(&body).await.unwrap();
         hanging.psp.finish(capture, Finish::Done);
@@ -122,7 +126,7 @@ async fn notifications_of_other_accounts_are_applied() {
     assert_eq!(
         hanging.psp.waiting(),
         HANGING_OPERATIONS,
-        "nothing else competes"
+        "without competition"
     );
     all_are_captured_once(&world, &hanging, &orders).await;
     workers.stop().await;
@@ -145,7 +149,7 @@ async fn deadlines_of_other_accounts_are_processed() {
     assert_eq!(
         hanging.psp.waiting(),
         HANGING_OPERATIONS,
-        "nothing else competes"
+        "without competition"
     );
     all_are_captured_once(&world, &hanging, &orders).await;
     workers.stop().await;
@@ -166,7 +170,7 @@ async fn a_stop_waits_for_items_in_progress_and_leaves_the_rest() {
     tokio::pin!(stopping);
     for _ in 0..5 {
         tokio::select! {
-            () = &mut stopping => panic!("it did not wait for what is in hand"),
+            () = &mut stopping => panic!("the stop did not wait for items in progress"),
             () = tick(&world) => {}
         }
     }
@@ -175,10 +179,14 @@ async fn a_stop_waits_for_items_in_progress_and_leaves_the_rest() {
     stopping.await;
     for order in &orders {
         let status = hanging.status(order).await;
-        assert_eq!(status, StatusName::Captured, "what was in hand is done");
+        assert_eq!(
+            status,
+            StatusName::Captured,
+            "an item in progress was not finished"
+        );
     }
     let status = world.status(&late).await;
-    assert_eq!(status, StatusName::Authorized, "and nothing else");
+    assert_eq!(status, StatusName::Authorized, "another item was processed");
     let workers = runner::start(&world.app);
     all_are_captured_once(&world, &hanging, &orders).await;
     workers.stop().await;

@@ -1,4 +1,4 @@
-//! Idempotency keys: the first answer again, and one effect.
+//! Idempotency keys: the first response is repeated, and there is one effect.
 
 use futures_util::future::join_all;
 use oncharge_application::Error;
@@ -7,7 +7,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, build::eur, psp::Finish};
 
-use crate::support::{FaultPoint, PlannedFault, World, books, default_checkout, describe};
+use crate::support::{FaultPoint, PlannedFault, World, audit, default_checkout, describe};
 
 #[tokio::test(start_paused = true)]
 async fn the_first_response_is_replayed_byte_for_byte() {
@@ -42,7 +42,7 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
         );
     }
     assert_eq!(world.store.refunds_of(order.id).len(), 1);
-    // The same key in another merchant's hand is another key.
+    // The same key of another merchant is another key.
     let other = world.of_another_merchant();
     let answer = other.create("k", default_checkout()).await;
     assert_eq!(describe(&answer), "201 created");
@@ -60,10 +60,7 @@ async fn a_response_is_replayed_for_72_hours() {
     assert!(!fresh.replayed);
     assert_ne!(fresh.answer, first.answer);
     let again = world.create("k", default_checkout()).await.unwrap();
-    assert_eq!(
-        again.answer, fresh.answer,
-        "the new answer is remembered in turn"
-    );
+    assert_eq!(again.answer, fresh.answer, "the new response is stored");
     let mut other = default_checkout();
     other.amount = eur(1);
     let reused = world.create("k", other).await;
@@ -73,7 +70,7 @@ async fn a_response_is_replayed_for_72_hours() {
     );
 }
 
-/// The PSP has accepted a refund, and its outcome takes longer than keys are remembered.
+/// The PSP has accepted a refund, and its outcome takes longer than keys are kept.
 #[tokio::test(start_paused = true)]
 async fn a_request_whose_operation_is_open_is_never_carried_out_again() {
     let world = World::new();
@@ -155,8 +152,8 @@ async fn sixteen_equal_creations_create_one_session() {
 
 #[tokio::test(start_paused = true)]
 async fn sixteen_equal_commands_have_one_effect_and_the_others_conflict() {
-    // Each command takes all there is, so that the loser's own decision would be a refusal that
-    // says nothing of the key.
+    // Each command takes the full amount, so the loser's own decision would be a refusal that does
+    // not mention the key.
     let world = World::new();
     let (to_capture, to_cancel) = (world.authorized().await, world.authorized().await);
     let (to_refund, to_expire) = (world.captured().await, world.open().await);
@@ -190,10 +187,10 @@ async fn sixteen_equal_commands_have_one_effect_and_the_others_conflict() {
                 .all(|answer| answer.as_ref().unwrap().replayed)
         );
     }
-    assert_eq!(books(&world, &to_capture).await.taken, 10_000);
-    assert_eq!(books(&world, &to_cancel).await.reserved, 0);
-    assert_eq!(books(&world, &to_refund).await.taken, 0);
-    assert_eq!(books(&world, &to_expire).await.events, ["expired"]);
+    assert_eq!(audit(&world, &to_capture).await.taken, 10_000);
+    assert_eq!(audit(&world, &to_cancel).await.reserved, 0);
+    assert_eq!(audit(&world, &to_refund).await.taken, 0);
+    assert_eq!(audit(&world, &to_expire).await.events, ["expired"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -204,7 +201,7 @@ async fn refunds_with_one_key_are_one_refund() {
         world.refund(&order, key, 100).await.unwrap();
     }
     assert_eq!(world.store.refunds_of(order.id).len(), 4);
-    assert_eq!(books(&world, &order).await.taken, 9_600);
+    assert_eq!(audit(&world, &order).await.taken, 9_600);
 }
 
 #[tokio::test(start_paused = true)]
@@ -236,20 +233,20 @@ async fn psp_rejected_is_stored_and_psp_unavailable_releases_the_key() {
     let again = world.capture(&order, "k", None).await.unwrap();
     assert_eq!(
         again.answer, first.answer,
-        "with the first request's id in it"
+        "the stored response has the id of the first request"
     );
     for _ in 0..3 {
         world.psp.fail(Call::Cancel, Fault::NotSent);
         let answer = world.cancel(&order, "free").await;
         assert!(matches!(answer, Err(Error::PspUnavailable)), "{answer:?}");
     }
-    // A freed key is good for any request.
+    // A released key can be used for any request.
     assert_eq!(
         describe(&world.capture(&order, "free", None).await),
         "200 done captured"
     );
     assert_eq!(world.count(&order, "cancel"), 3);
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -258,7 +255,7 @@ async fn recovery_stores_a_response_that_was_never_sent() {
     for (reply, expected) in [
         (Reply::Done, "200 done captured"),
         (no, "409 psp_rejected"),
-        // The end may be days away; that the PSP has taken it in is an answer.
+        // The outcome may take days; that the PSP accepted the operation is a final response.
         (Reply::Accepted, "202 accepted authorized"),
     ] {
         for fault in [PlannedFault::Before, PlannedFault::CrashBefore] {
@@ -266,7 +263,7 @@ async fn recovery_stores_a_response_that_was_never_sent() {
             let world = World::new();
             let order = world.authorized().await;
             world.psp.reply(Call::Capture, reply.clone());
-            // The intent is written, the outcome is not.
+            // The intent is committed, the outcome is not.
             world.fault_plan.plan(FaultPoint::Commit(2), fault);
             tokio::select! {
                 () = world.fault_plan.crashed() => {}
@@ -306,7 +303,8 @@ async fn a_response_is_stored_although_a_notification_came_first() {
                 break capture.id;
             }
         };
-        // The same word as the answer that is still on its way: the answer will be old news.
+        // The notification reports the same result as the pending response, which then has no
+        // effect.
         world.notify(capture).await.unwrap();
         world.fault_plan.release_answers();
     };
@@ -316,7 +314,7 @@ async fn a_response_is_stored_although_a_notification_came_first() {
     assert_eq!(
         describe(&again),
         "202 accepted authorized",
-        "remembered when it was given"
+        "the stored response"
     );
     assert_eq!(again.unwrap().answer, first.unwrap().answer);
 }
@@ -330,7 +328,7 @@ async fn a_response_is_stored_although_recovery_took_over() {
     }
     world.fault_plan.hold_answers();
     let asking = world.capture(&order, "k", None);
-    // The request takes so long that a worker elsewhere sends it again; neither hears anything.
+    // The request takes so long that a worker sends it again; neither gets a response.
     let elsewhere = world.restarted();
     let recovering = async {
         while world.count(&order, "capture") == 0 {
@@ -353,5 +351,5 @@ async fn a_response_is_stored_although_recovery_took_over() {
     let again = world.capture(&order, "k", None).await;
     assert_eq!(describe(&again), "202 accepted authorized");
     world.run_for(60).await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
 }

@@ -1,5 +1,5 @@
-//! Keys at rest on several nodes: what a node publishes, what a start is refused for, and how a
-//! rotation keeps banned shoppers out.
+//! Keys on several nodes: published nodes, refused starts, and a rotation during which banned
+//! shoppers stay banned.
 
 use std::time::Duration;
 
@@ -54,7 +54,11 @@ async fn a_start_is_refused_if_a_key_is_missing_or_different() {
     let nodes = world.store.live_nodes().await.unwrap();
     assert_eq!(nodes.len(), 1, "a refused node is withdrawn: {nodes:?}");
     let known = world.store.registered_keys(world.now()).await.unwrap();
-    assert_eq!(known.master.len(), 1, "and registers nothing: {known:?}");
+    assert_eq!(
+        known.master.len(),
+        1,
+        "a refused node registered a key: {known:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -69,7 +73,7 @@ async fn a_ban_is_hashed_under_the_first_pepper_that_every_node_has() {
     let error = bans(&only, "b@example.com").await.unwrap_err();
     let says = "keys.pepper lacks the key \"p2\" on node old";
     assert!(error.to_string().starts_with(says), "{error}");
-    // A hit is not rewritten either while one node would not find it.
+    // A ban is not rehashed either while one node could not find it.
     let seen = world.at(new.clone());
     assert!(seen.open_for("a@example.com").await.is_err());
     let hash = world.store.list().await.unwrap().remove(0).hash;
@@ -78,7 +82,11 @@ async fn a_ban_is_hashed_under_the_first_pepper_that_every_node_has() {
     membership::join(&new, "new").await.unwrap();
     assert!(seen.open_for("a@example.com").await.is_err());
     let hash = world.store.list().await.unwrap().remove(0).hash;
-    assert_eq!(hash.pepper.as_str(), "p2", "the old node is gone");
+    assert_eq!(
+        hash.pepper.as_str(),
+        "p2",
+        "the pepper after the old node has ended"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +101,7 @@ async fn a_node_that_could_not_renew_does_not_screen() {
     assert!(refused.starts_with("Busy"), "{refused}");
     membership::join(&seen.app, "old").await.unwrap();
     assert!(seen.open_for("a@example.com").await.is_ok());
-    // The other clock alone, as after a suspension.
+    // Only the other clock advances, as after a suspension.
     world.clock.advance(26);
     let refused = seen.open_for("a@example.com").await.unwrap_err();
     assert!(refused.starts_with("Busy"), "{refused}");
@@ -105,7 +113,7 @@ async fn a_node_that_lacks_a_pepper_does_not_screen() {
     let old = process(&world, &[K1], &[P1]);
     membership::join(&old, "old").await.unwrap();
     let renewal = membership::Renewal::start(&old);
-    // Cut off for as long as it counts as live, it misses that a pepper came into use.
+    // Disconnected until its entry expires, it misses that a pepper came into use.
     world.clock.advance(60);
     let new = process(&world, &[K1], &[P2, P1]);
     assert_eq!(bans(&new, "a@example.com").await.unwrap(), "p2");
@@ -133,7 +141,7 @@ async fn reseal_is_refused_while_a_live_node_lacks_the_first_key() {
     let says = "keys.master lacks the key \"k2\" on node old";
     assert!(error.to_string().starts_with(says), "{error}");
     let known = world.store.registered_keys(world.now()).await.unwrap();
-    assert_eq!(known.master.len(), 1, "nothing was registered: {known:?}");
+    assert_eq!(known.master.len(), 1, "a key was registered: {known:?}");
     let missing = keys::missing_on_nodes(&new).await.unwrap();
     assert_eq!(missing.len(), 1, "{missing:?}");
 }
@@ -151,11 +159,11 @@ async fn a_key_is_retired_once_no_node_seals_under_it() {
     assert_eq!(
         ids(reseal(&new).await.unwrap()),
         ["k1"],
-        "a node seals under it"
+        "the first key of a live node was retired"
     );
     world.clock.advance(60);
     assert!(ids(reseal(&new).await.unwrap()).is_empty());
-    // A node that comes back with it first makes it needed again.
+    // A node that starts with it as the first key registers it again.
     membership::join(&last, "last").await.unwrap();
     let error = keys::check(&process(&world, &[K2], &[P1]))
         .await

@@ -1,4 +1,4 @@
-//! Money that arrives for a session that does not wait for it goes back.
+//! Payments that no session keeps are compensated.
 
 use oncharge_domain::{
     id::OperationId,
@@ -9,10 +9,10 @@ use oncharge_domain::{
 use oncharge_ports::{CheckoutRepository, Psp as _, psp::PspRequest as Order_};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, PspBehavior, World, books, default_checkout};
+use crate::support::{AuditedState, Order, PspBehavior, World, audit, default_checkout};
 
-/// An attempt that the PSP took in; its word comes more than fifteen minutes after the expiry,
-/// and no worker has run since.
+/// An attempt that the PSP accepted; its notification arrives more than fifteen minutes after the
+/// expiry, and no worker has run since.
 async fn late_payment(world: &World) -> (Order, OperationId) {
     let order = world.open().await;
     world.psp.reply(Call::Authorize, Reply::Accepted);
@@ -24,8 +24,8 @@ async fn late_payment(world: &World) -> (Order, OperationId) {
     (order, attempt)
 }
 
-fn nothing_held() -> Books {
-    Books {
+fn nothing_held() -> AuditedState {
+    AuditedState {
         status: StatusName::Expired,
         events: vec!["expired"],
         reserved: 0,
@@ -43,7 +43,7 @@ fn compensation_methods(world: &World, order: &Order) -> Vec<CompensationMethod>
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_authorisation_is_voided_and_a_late_sale_refunded() {
+async fn a_late_authorization_is_voided_and_a_late_sale_refunded() {
     for (world, by, held) in [
         (World::new(), CompensationMethod::Void, (10_000, 0)),
         (
@@ -57,7 +57,7 @@ async fn a_late_authorisation_is_voided_and_a_late_sale_refunded() {
         assert_eq!(now_held, held, "{by:?}");
         assert_eq!(world.status(&order).await, StatusName::Expired, "{by:?}");
         world.run_workers().await;
-        assert_eq!(books(&world, &order).await, nothing_held(), "{by:?}");
+        assert_eq!(audit(&world, &order).await, nothing_held(), "{by:?}");
         assert_eq!(compensation_methods(&world, &order), [by]);
         let audited = world.audit_actions(&order);
         assert_eq!(
@@ -91,7 +91,7 @@ async fn a_late_payment_is_compensated_whatever_the_psp_does_first() {
             world.psp.finish(compensation, Finish::Done);
         }
         world.run_for(62).await;
-        assert_eq!(books(&world, &order).await, nothing_held(), "{psp:?}");
+        assert_eq!(audit(&world, &order).await, nothing_held(), "{psp:?}");
     }
 }
 
@@ -99,7 +99,7 @@ async fn a_late_payment_is_compensated_whatever_the_psp_does_first() {
 async fn a_void_refused_because_the_money_is_captured_becomes_a_refund() {
     let world = World::new();
     let (order, _) = late_payment(&world).await;
-    // Somebody captured it at the PSP.
+    // Captured at the PSP by another party.
     let payment = world.psp.payments(order.id).remove(0).reference;
     let amount = default_checkout().amount;
     let capture = world.psp.prepare(&Order_ {
@@ -111,7 +111,7 @@ async fn a_void_refused_because_the_money_is_captured_becomes_a_refund() {
     world.psp.send(&capture.unwrap()).await.unwrap();
     assert_eq!(world.psp.taken(order.id), 10_000);
     world.run_workers().await;
-    assert_eq!(books(&world, &order).await, nothing_held());
+    assert_eq!(audit(&world, &order).await, nothing_held());
     let mut tried = compensation_methods(&world, &order);
     tried.sort_by_key(|by| *by == CompensationMethod::Refund);
     assert_eq!(
@@ -130,7 +130,7 @@ async fn a_compensation_with_nothing_held_counts_as_done() {
         .psp
         .reverse(attempt, RefusalReason::AuthorizationExpired);
     world.run_workers().await;
-    assert_eq!(books(&world, &order).await, nothing_held());
+    assert_eq!(audit(&world, &order).await, nothing_held());
     assert_eq!(compensation_methods(&world, &order).len(), 1);
 }
 
@@ -142,7 +142,7 @@ async fn a_repeated_psp_result_starts_no_second_compensation() {
     world.run_workers().await;
     world.run_for(60).await;
     assert_eq!(compensation_methods(&world, &order).len(), 1);
-    assert_eq!(books(&world, &order).await, nothing_held());
+    assert_eq!(audit(&world, &order).await, nothing_held());
 }
 
 #[tokio::test(start_paused = true)]
@@ -155,12 +155,12 @@ async fn an_attempt_that_was_considered_lost_is_compensated_when_it_arrives() {
     let attempt = world.operation(&order, "authorize").id;
     let bytes = world.store.request(attempt).await.unwrap().unwrap();
     world.run_for(180).await;
-    assert_eq!(books(&world, &order).await, nothing_held());
+    assert_eq!(audit(&world, &order).await, nothing_held());
     world.psp.send(&bytes).await.unwrap();
     assert_eq!(world.psp.reserved(order.id), 10_000);
     world.notify(attempt).await.unwrap();
     world.run_workers().await;
-    assert_eq!(books(&world, &order).await, nothing_held());
+    assert_eq!(audit(&world, &order).await, nothing_held());
     assert_eq!(
         compensation_methods(&world, &order),
         [CompensationMethod::Void]
@@ -176,7 +176,7 @@ async fn an_abandoned_attempt_that_is_authorized_does_not_affect_the_paid_one() 
     let loser = world.operation(&order, "authorize");
     world.abandon(&order).await.unwrap();
     world.pay(&order, "tok_2").await.unwrap();
-    // The PSP says so although it had confirmed the cancel; it holds nothing by then.
+    // The PSP reports this although it confirmed the cancel; nothing is held by then.
     let reference = loser.reference.unwrap();
     let body = format!(
         "ntf_x\n{}\n{}\n10000 EUR\n{2}\ndone\n{2}\n",
@@ -186,13 +186,13 @@ async fn an_abandoned_attempt_that_is_authorized_does_not_affect_the_paid_one() 
     );
     world.deliver(body.as_bytes()).await.unwrap();
     world.run_workers().await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["refused", "authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
     assert_eq!(
         compensation_methods(&world, &order),
         [CompensationMethod::Void]

@@ -1,4 +1,4 @@
-//! Random histories with random harms: whatever happens, the money adds up in the end.
+//! Random histories with random faults: in every case the amounts add up at the end.
 
 use oncharge_domain::{
     operation::OperationStatus,
@@ -11,10 +11,10 @@ use proptest::{prelude::*, sample::select};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{
-    FaultPoint, Order, PlannedFault, PspBehavior, World, books, events_are_delivered,
+    FaultPoint, Order, PlannedFault, PspBehavior, World, audit, events_are_delivered,
 };
 
-/// One thing that happens. Keys and tokens are few, so that they are used again.
+/// A step of a history. There are few keys and tokens, so they are reused.
 #[derive(Clone, Debug)]
 enum Action {
     Pay(u8),
@@ -23,21 +23,21 @@ enum Action {
     Cancel(u8),
     Refund(u8, i64),
     Expire(u8),
-    /// The PSP's next call of this kind goes so.
+    /// Plans the reply to the PSP's next call of this kind.
     Plan(Call, PspBehavior),
-    /// The PSP ends the open operation of this number, and tells it or not.
+    /// The PSP ends the open operation with this index, with or without a notification.
     Decide(usize, Finish, bool),
-    /// The PSP tells what it knows of the operation of this number.
+    /// The PSP sends a notification about the operation with this index.
     Notify(usize),
-    /// The PSP takes back what it had done by the operation of this number; it tells later.
+    /// The PSP reverses the operation with this index; it sends a notification later.
     Reverse(usize),
-    /// Time passes, with workers.
+    /// Time passes, with workers running.
     RunFor(i64),
-    /// Time passes without them.
+    /// Time passes without workers.
     Advance(i64),
-    /// Something goes wrong at one of the next points.
+    /// A fault at one of the next points.
     PlannedFault(FaultPoint, PlannedFault),
-    /// The process is started anew.
+    /// The process is restarted.
     Restart,
 }
 
@@ -96,7 +96,7 @@ fn action() -> impl Strategy<Value = Action> {
     ]
 }
 
-/// A process, which may die.
+/// A process, which may crash.
 struct Process {
     world: World,
     runtime: Runtime,
@@ -108,7 +108,7 @@ fn runtime() -> Runtime {
 }
 
 impl Process {
-    /// Does it, or dies and comes back without knowing of it.
+    /// Executes the step, or crashes and restarts.
     fn run(&mut self, work: &impl AsyncFn(&World)) {
         let survived = self.runtime.block_on(async {
             tokio::select! {
@@ -135,7 +135,7 @@ fn still_open(answer: Option<&PspResponse>) -> bool {
     )
 }
 
-/// What clients are answered is no matter here: they may be refused whatever they ask for.
+/// Responses are ignored: any request may be refused.
 async fn apply(world: &World, order: &Order, action: &Action) {
     match action.clone() {
         Action::Pay(n) => drop(world.pay(order, &format!("tok_{n}")).await),
@@ -184,9 +184,9 @@ fn reverse(world: &World, order: &Order, n: usize) {
         Some(PspResponse::Done { .. })
     );
     let attempt = operation.kind.name() == "authorize";
-    // An authorisation that was captured afterwards does not lapse.
+    // An authorization that was captured afterwards does not lapse.
     let has_ended = attempt && world.psp.reserved(order.id) == 0;
-    // What was taken back before we ever knew of it was never done, for all that we hear.
+    // A reversal before its success was known looks as if the operation was never executed.
     let is_known = operation.status == OperationStatus::Succeeded;
     if is_done && is_known && !has_ended {
         let reason = RefusalReason::AuthorizationExpired;
@@ -194,7 +194,7 @@ fn reverse(world: &World, order: &Order, n: usize) {
     }
 }
 
-/// The storm is over: the PSP answers, decides what it has left open, and time passes.
+/// Ends all faults: the PSP responds and decides its open operations, and time passes.
 async fn run_to_quiescence(world: &World, order: &Order) {
     world.fault_plan.clear();
     world.psp.clear_faults();
@@ -246,15 +246,15 @@ fn run_history(delay: Option<u32>, actions: &[Action]) {
     process.run(&async |world: &World| run_to_quiescence(world, &order).await);
     let world = &process.world;
     events_are_delivered(world, &order);
-    let audited = process.runtime.block_on(books(world, &order));
+    let audited = process.runtime.block_on(audit(world, &order));
     let session = process.runtime.block_on(world.session(&order));
     let refunded = session.amount_refunded().minor();
     let taken_back = matches!(session.status, Status::CaptureFailed(_));
     assert!(refunded <= session.amount_captured().minor() || taken_back);
     assert!(session.counted_attempts() <= 3);
     let kept = [StatusName::Authorized, StatusName::Captured].contains(&audited.status);
-    let authorised = world.psp.payments(order.id).into_iter();
-    let still_held = authorised.filter(|p| p.reserved() + p.taken() > 0).count();
+    let authorized = world.psp.payments(order.id).into_iter();
+    let still_held = authorized.filter(|p| p.reserved() + p.taken() > 0).count();
     assert!(
         still_held <= usize::from(kept),
         "more than one payment is kept"

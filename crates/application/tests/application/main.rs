@@ -1,15 +1,16 @@
-//! The use cases and workers over a store in memory, a scripted PSP and a clock under control.
+//! The use cases and workers over an in-memory store, a scripted PSP and a test clock.
 //!
-//! [`support::World`] is the stage: its verbs are what merchants, shoppers, the PSP, the clock and
-//! operators do. Each use case has its file; `crash_matrix` fails at every commit and every call,
-//! `load_histories` does so at random, `races` lets equal and contrary requests run at once.
+//! [`support::World`] is a deployment under test: its methods are the actions of merchants,
+//! shoppers, the PSP, the clock and operators. Each use case has its file; `crash_matrix` fails at
+//! every commit and every call, `load_histories` does so at random, `races` runs requests
+//! concurrently.
 
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what broke by panicking"
+    reason = "a test may panic"
 )]
 
 mod abandon;
@@ -32,6 +33,7 @@ mod keys;
 mod late_payments;
 mod load_histories;
 mod merchants;
+mod mismatched_responses;
 mod notifications;
 mod orphaned_deliveries;
 mod pay;

@@ -5,9 +5,9 @@ use oncharge_application::{
     merchants::{self, Change, KeySelector, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
-    merchant::{
+    branding::{
+        Branding,
         accent::{Accent, ColorScheme},
-        branding::Branding,
         logo::Logo,
     },
     psp::PspAccount,
@@ -74,7 +74,7 @@ async fn pairs_are_added_and_revoked_one_by_one() {
     assert_ne!(first.api_key, second.api_key);
     let named = KeySelector::Text(&first.api_key);
     merchants::revoke_key(&world.app, &named).await.unwrap();
-    // Another process reads the store; this one may be a second behind.
+    // Another process caches keys, for at most a second.
     let elsewhere = world.restarted();
     let find = async |key: &str| authenticate::find(&elsewhere.app, key).await.unwrap();
     assert!(find(&first.api_key).await.is_none());
@@ -213,7 +213,7 @@ async fn branding_is_changed_part_by_part() {
     };
     assert_eq!(change(given).await, full);
     let nothing = SettingsChange::default();
-    assert_eq!(change(nothing).await, full, "nothing else is touched");
+    assert_eq!(change(nothing).await, full, "an empty change");
     let removed = SettingsChange {
         accent: Change::Remove,
         ..SettingsChange::default()

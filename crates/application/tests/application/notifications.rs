@@ -1,4 +1,4 @@
-//! What a PSP tells by itself: verified, kept, in agreement, and never taken twice.
+//! Notifications of a PSP: verified, stored, checked against the operation, and applied once.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use oncharge_domain::{
 use oncharge_ports::{CheckoutRepository, inbox::NotificationStatus};
 use oncharge_testkit::{Call, Reply, ScriptedPsp, psp::Finish};
 
-use crate::support::{FaultPoint, Order, PlannedFault, World, books};
+use crate::support::{FaultPoint, Order, PlannedFault, World, audit};
 
 async fn waiting() -> (World, Order) {
     let world = World::new();
@@ -65,20 +65,20 @@ async fn only_a_correctly_signed_notification_for_a_known_account_is_accepted() 
     assert_eq!(
         world.status(&order).await,
         StatusName::Pending,
-        "kept, not applied yet"
+        "stored, not applied yet"
     );
     world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
     assert_eq!(statuses(&world), ["unverified", "unverified", "handled"]);
 }
 
-/// How far every notification is, in the order in which they came.
+/// The status of every notification, in order of receipt.
 fn statuses(world: &World) -> Vec<&'static str> {
     let all = world.store.notifications();
     all.iter().map(|stored| stored.status.name()).collect()
 }
 
-/// What operators are shown as stuck: kind and detail.
+/// The stuck items of the operators' list: kind and detail.
 async fn stuck(world: &World) -> Vec<String> {
     let found = operator_queries::stuck(&world.app, 100).await.unwrap();
     let shown = found
@@ -112,13 +112,20 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
         }
         statuses(&world).len() - before
     };
-    assert_eq!(send(1, 100).await, 12, "of one source");
-    assert_eq!(send(2, 3).await, 3, "another is not held up by the first");
+    assert_eq!(send(1, 100).await, 12, "stored from one source");
+    assert_eq!(send(2, 3).await, 3, "stored from another source");
     for number in 10..1008 {
-        assert!(send(number, 2).await >= 1, "the first of each source");
+        assert!(
+            send(number, 2).await >= 1,
+            "nothing stored from source {number}"
+        );
     }
-    assert_eq!(send(1008, 1).await, 0, "sources are bounded");
-    assert_eq!(send(2, 1).await, 0, "and so is the sum");
+    assert_eq!(
+        send(1008, 1).await,
+        0,
+        "stored from a source beyond the limit"
+    );
+    assert_eq!(send(2, 1).await, 0, "stored beyond the total limit");
     world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Pending);
     let huge = vec![b'x'; 200_000];
@@ -149,11 +156,11 @@ async fn a_notification_that_does_not_match_its_operation_changes_nothing() {
     assert_eq!(
         all.len(),
         2,
-        "those under one id of the PSP's are one: {all:?}"
+        "notifications with one id of the PSP are stored once: {all:?}"
     );
 }
 
-/// The same text under another id of the PSP's.
+/// The same notification with another id of the PSP.
 fn renamed(text: &str, id: &str) -> String {
     let (_, rest) = text.split_once('\n').unwrap();
     format!("{id}\n{rest}")
@@ -179,7 +186,7 @@ async fn mismatched_notifications_are_listed_until_dismissed() {
     assert_eq!(
         world.fault_plan.reached().commits,
         before,
-        "nothing was changed"
+        "the session was changed"
     );
     let listed = stuck(&world).await;
     assert_eq!(listed.len(), 4, "{listed:?}");
@@ -234,7 +241,7 @@ async fn a_notification_before_our_own_commit_is_not_dropped() {
     world.receive(reported.as_bytes()).await.unwrap();
     world.run_workers().await;
     assert_eq!(statuses(&world), ["waiting"]);
-    // The commit of the intent, which was under way all the time.
+    // The commit of the intent, which was in progress.
     let pay = Input::Pay {
         operation,
         token,
@@ -254,7 +261,7 @@ async fn a_notification_before_our_own_commit_is_not_dropped() {
     assert_eq!(world.status(&order).await, StatusName::Authorized);
 }
 
-/// The PSP reports a failed refund as done while its own look-up still says that it is in progress.
+/// The PSP reports a failed refund as done while its own look-up still reports it as in progress.
 #[tokio::test(start_paused = true)]
 async fn a_contradiction_waits_until_a_look_up_is_final() {
     let world = World::new();
@@ -336,7 +343,7 @@ async fn repeated_and_late_notifications_change_nothing() {
     }
     assert_eq!(world.status(&order).await, StatusName::Captured);
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["authorized", "captured"]
     );
 }
@@ -381,13 +388,13 @@ async fn each_kind_of_operation_is_completed_by_a_notification() {
             ["capture_failed", "cancel_failed", "refund.failed"]
         };
         for (order, end) in [&to_capture, &to_cancel, &to_refund].into_iter().zip(ends) {
-            let audited = books(&world, order).await;
+            let audited = audit(&world, order).await;
             assert_eq!(audited.events.last(), Some(&end), "{finish:?}");
         }
     }
 }
 
-/// More than many claims take.
+/// More than several claims return.
 const FLOOD: usize = 320;
 
 #[tokio::test(start_paused = true)]
@@ -402,14 +409,14 @@ async fn a_flood_of_unknown_notifications_does_not_delay_others() {
         let junk = format!("ntf_junk{number}\n{reported}");
         world.receive(junk.as_bytes()).await.unwrap();
     }
-    // A quarter of an hour of it, at the pace of the poll.
+    // A quarter of an hour, at the poll interval.
     let mut looks = 0;
     for _ in 0..900 {
         world.clock.advance(1);
         looks += psp_inbox::run_once(&world.app).await.unwrap();
     }
     let each = looks / FLOOD;
-    assert!(each <= 12, "each was looked at {each} times");
+    assert!(each <= 12, "each was claimed {each} times");
     world.receive(right.as_bytes()).await.unwrap();
     while psp_inbox::run_once(&world.app).await.unwrap() > 0 {}
     assert_eq!(world.status(&order).await, StatusName::Authorized);

@@ -1,4 +1,4 @@
-//! An endpoint that ends with more on the way than is ended at once.
+//! An endpoint that ends with more pending deliveries than are ended at once.
 
 use oncharge_application::{
     webhooks::endpoint,
@@ -18,7 +18,7 @@ use crate::support::{Order, World};
 const BATCH: usize = MAX_ENDED_AT_ONCE as usize;
 const DELIVERIES: usize = BATCH + 3;
 
-/// A world with an order of which so many events are on their way, none of them tried.
+/// A world with an order and this many pending events, without attempts.
 async fn order_with_events(count: usize) -> (World, Order) {
     let world = World::new();
     let order = world.authorized().await;
@@ -48,7 +48,7 @@ fn pending(world: &World, order: &Order) -> usize {
         .count()
 }
 
-/// Sets the endpoint anew, at the usual URL.
+/// Sets the endpoint again, at the usual URL.
 async fn replace_endpoint(world: &World) {
     let merchant = world.merchant.id;
     let keys = world.store.signing_keys(merchant, world.now()).await;
@@ -81,7 +81,7 @@ async fn a_removal_ends_one_batch_and_the_clean_up_ends_the_rest() {
 async fn a_removal_ends_all_deliveries_without_sending_or_waiting() {
     let (world, order) = order_with_events(BATCH + DELIVERIES).await;
     let workers = runner::start(&world.app);
-    // They have found nothing to clean up, and sleep.
+    // The workers have found nothing to do, and sleep.
     world.merchant_server.block(ENDPOINT);
     world.merchant_server.wait_for_attempts(2).await;
     let sent = world.merchant_server.bodies(ENDPOINT).len();
@@ -102,11 +102,15 @@ async fn the_worker_sends_no_orphaned_deliveries() {
         .await
         .unwrap();
     assert_eq!(webhook_delivery::run_once(&world.app).await.unwrap(), 1);
-    assert_eq!(pending(&world, &order), DELIVERIES - 1, "it is ended");
+    assert_eq!(
+        pending(&world, &order),
+        DELIVERIES - 1,
+        "one delivery was ended"
+    );
     assert_eq!(
         world.merchant_server.bodies(ENDPOINT).len(),
         1,
-        "and not sent"
+        "the ended delivery was not sent"
     );
 }
 

@@ -7,11 +7,11 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, FaultPoint, PlannedFault, PspBehavior, World, books};
+use crate::support::{AuditedState, FaultPoint, PlannedFault, PspBehavior, World, audit};
 
 const DECLINED: Reply = Reply::Refused(RefusalReason::CardDeclined);
 
-/// One row of the table of answers: what the PSP does, what the shopper and the merchant see.
+/// A case: the PSP's behavior, and the results for the shopper and the merchant.
 struct Row {
     psp: PspBehavior,
     capture_delay: Option<u32>,
@@ -123,7 +123,7 @@ async fn each_psp_result_has_its_shopper_state() {
         for stored in world.store.events_of(order.id) {
             assert_eq!(stored.event.retry_until, until, "{case}");
         }
-        // The same token again, and the status call, say the same and start nothing.
+        // The same token and the status call return the same state and start nothing.
         let calls = world.psp.calls();
         assert_eq!(world.pay(&order, "tok_1").await.unwrap(), state, "{case}");
         assert_eq!(world.shopper_state(&order).await, state, "{case}");
@@ -181,20 +181,20 @@ async fn unknown_outcomes_are_resolved() {
                 .psp
                 .finish(world.operation(&order, "authorize").id, finish);
         }
-        // No notification ever comes; a look-up after a minute at most finds out.
+        // Without any notification, a look-up finds the result after at most a minute.
         world.run_for(61).await;
         let reserved = if status == StatusName::Authorized {
             10_000
         } else {
             0
         };
-        let expected = Books {
+        let expected = AuditedState {
             status,
             events: events.to_vec(),
             reserved,
             taken: 0,
         };
-        assert_eq!(books(&world, &order).await, expected, "{case}");
+        assert_eq!(audit(&world, &order).await, expected, "{case}");
         assert_eq!(world.psp.payments(order.id).len(), 1, "{case}");
     }
 }
@@ -261,7 +261,7 @@ async fn unsent_attempts_do_not_count() {
     assert_eq!(
         world.psp.payments(order.id).len(),
         1,
-        "nothing else arrived"
+        "only the last attempt reached the PSP"
     );
 }
 
@@ -321,7 +321,7 @@ async fn an_uncommitted_intent_is_never_sent() {
         assert_eq!(world.psp.calls(), u64::from(sent), "{fault:?}");
         // A repetition with the same token pays, once.
         world.pay(&order, "tok_1").await.unwrap();
-        assert_eq!(books(&world, &order).await.reserved, 10_000, "{fault:?}");
+        assert_eq!(audit(&world, &order).await.reserved, 10_000, "{fault:?}");
     }
 }
 
@@ -338,11 +338,11 @@ async fn an_uncommitted_outcome_is_left_to_recovery() {
         (StatusName::Pending, NextAction::None)
     );
     world.run_for(30).await;
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Authorized,
         events: vec!["authorized"],
         reserved: 10_000,
         taken: 0,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }

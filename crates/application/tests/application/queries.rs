@@ -1,4 +1,4 @@
-//! Getting and listing: only what is the merchant's own, as it is at this moment.
+//! Get and list: only the merchant's own objects, in their present state.
 
 use oncharge_application::{
     Error,
@@ -57,7 +57,7 @@ async fn another_merchant_can_do_nothing_with_a_session() {
     assert_eq!(
         world.fault_plan.reached().commits,
         commits,
-        "nothing was written"
+        "something was written"
     );
 }
 
@@ -91,7 +91,11 @@ async fn an_unpaid_session_reads_as_expired_after_its_expiry() {
     }
     let paid = world.pay(&order, "tok_1").await.unwrap_err();
     assert!(matches!(paid, Error::InvalidState(StatusName::Expired)));
-    assert_eq!(world.events(&order), Vec::<&str>::new(), "not swept yet");
+    assert_eq!(
+        world.events(&order),
+        Vec::<&str>::new(),
+        "events before the sweep"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +128,7 @@ async fn pages_are_newest_first_stable_and_bound_to_merchant_and_list() {
     loop {
         let listed = page(cursor).await.unwrap();
         seen.extend(listed.items.iter().map(|session| session.id));
-        // A row that is added meanwhile moves nothing.
+        // A session that is added between pages changes no page.
         world.open().await;
         cursor = listed.next_cursor;
         if cursor.is_none() {

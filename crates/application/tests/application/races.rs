@@ -1,4 +1,4 @@
-//! Equal and contrary requests at the same moment, in one process and in two.
+//! Equal and conflicting concurrent requests, in one process and in two.
 
 use futures_util::future::{join, join_all};
 use oncharge_application::Error;
@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Reply, psp::Finish};
 
-use crate::support::{Order, World, books, describe};
+use crate::support::{Order, World, audit, describe};
 
 /// 20 refunds of 15.00 on 100.00: six fit.
 async fn refund_race(nodes: &[&World], order: &Order) {
@@ -27,7 +27,7 @@ async fn refund_race(nodes: &[&World], order: &Order) {
     }
     assert_eq!((ordered, refused), (6, 14));
     nodes[0].run_until_idle().await;
-    let audited = books(nodes[0], order).await;
+    let audited = audit(nodes[0], order).await;
     assert_eq!(audited.taken, 1_000);
     assert_eq!(audited.events.len(), 2 + 2 * 6);
 }
@@ -70,7 +70,7 @@ async fn a_concurrent_capture_and_cancel_have_one_winner() {
                 (capture, cancel)
             };
             world.run_until_idle().await;
-            let audited = books(&world, &order).await;
+            let audited = audit(&world, &order).await;
             let (won, lost) = match audited.status {
                 StatusName::Captured => (capture, cancel),
                 _ => (cancel, capture),
@@ -109,7 +109,7 @@ async fn concurrent_payments_with_many_cards_keep_one_authorization() {
             );
         }
         assert_eq!(world.psp.payments(order.id).len(), 1);
-        assert_eq!(books(&world, &order).await.reserved, 10_000);
+        assert_eq!(audit(&world, &order).await.reserved, 10_000);
     }
 }
 
@@ -133,7 +133,7 @@ async fn concurrent_payments_with_one_token_are_one_attempt() {
     }
 }
 
-/// Lets a request's answer wait until a notification of the same fact has been handled.
+/// Delays a request's response until a notification of the same result was handled.
 async fn notified_before_response<T>(
     world: &World,
     order: &Order,
@@ -180,9 +180,9 @@ async fn a_notification_before_the_response_has_the_same_effect() {
         (&to_capture, &["authorized", "captured"]),
         (&to_cancel, &["authorized", "cancelled"]),
     ] {
-        assert_eq!(books(&world, order).await.events, events);
+        assert_eq!(audit(&world, order).await.events, events);
     }
-    let audited = books(&world, &to_refund).await;
+    let audited = audit(&world, &to_refund).await;
     assert_eq!((audited.events.len(), audited.taken), (4, 0));
     for answer in [
         world.capture(&to_capture, "a", None).await,
@@ -227,7 +227,7 @@ async fn a_concurrent_expiry_and_payment_have_one_winner() {
             (paid, withdrawn)
         };
         assert_ne!(paid.is_ok(), withdrawn.is_ok(), "{paid:?} {withdrawn:?}");
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         assert_eq!(audited.reserved > 0, paid.is_ok());
         assert_eq!(audited.events.len(), 1);
     }
@@ -243,7 +243,7 @@ async fn a_challenge_passed_while_it_is_abandoned_has_one_outcome() {
         assert!(matches!(state.next, NextAction::Challenge(_)));
         let attempt = world.operation(&order, "authorize").id;
         let passing = async {
-            // Where the PSP has cancelled it by then, there is nothing to pass any more.
+            // If the PSP has already cancelled it, there is nothing to pass.
             if !matches!(
                 world.psp.current_response(attempt),
                 Some(oncharge_domain::psp::PspResponse::Refused(_))
@@ -258,7 +258,7 @@ async fn a_challenge_passed_while_it_is_abandoned_has_one_outcome() {
             let _ = join(passing, world.abandon(&order)).await;
         }
         world.run_until_idle().await;
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         let kept = audited.status == StatusName::Authorized;
         assert_eq!(audited.reserved, if kept { 10_000 } else { 0 });
         assert_eq!(
@@ -281,7 +281,7 @@ async fn two_workers_do_not_repeat_work() {
         join(world.run_workers(), elsewhere.run_workers()).await;
     }
     for order in &orders {
-        let audited = books(&world, order).await;
+        let audited = audit(&world, order).await;
         assert_eq!(audited.events, ["authorized", "captured"]);
         assert_eq!(world.count(order, "capture"), 1);
     }

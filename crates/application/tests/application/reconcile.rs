@@ -1,10 +1,16 @@
-//! Our operations against the PSP's word.
+//! Comparison of operations with the PSP.
 
 use oncharge_application::{
     Error,
     reconcile::{self, Progress, Range, ReconcileSummary},
 };
-use oncharge_domain::{id::OperationId, psp::RefusalReason, session::StatusName};
+use oncharge_domain::{
+    currency::Currency,
+    id::OperationId,
+    money::Money,
+    psp::{PspDetails, RefusalReason},
+    session::StatusName,
+};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
 use crate::support::{FaultPoint, PlannedFault, World};
@@ -42,7 +48,11 @@ async fn an_interrupted_comparison_resumes_after_an_operation() {
     world.psp.fail(Call::Refund, Fault::UnknownAfter);
     world.refund(&order, "", 500).await.unwrap();
     let (sum, found) = differences_after(&world, Some(second)).await;
-    assert_eq!((sum.compared, sum.differences), (1, 1), "the refund alone");
+    assert_eq!(
+        (sum.compared, sum.differences),
+        (1, 1),
+        "only the refund was compared"
+    );
     assert_eq!(found, ["refund: open here, done there"]);
     let last = world.operation(&order, "refund").id;
     let (sum, _) = differences_after(&world, Some(last)).await;
@@ -58,7 +68,7 @@ async fn an_interrupted_comparison_resumes_after_an_operation() {
     let after = None;
     let all = reconcile::run(&world.app, Range { since, after }, &mut report).await;
     assert_eq!(all.unwrap().compared, 3);
-    assert_eq!(cursor, Some(last), "the last one was reported");
+    assert_eq!(cursor, Some(last), "the cursor after an interruption");
     let nobody = Range {
         since,
         after: Some(world.build.operation_id()),
@@ -77,7 +87,11 @@ async fn a_failed_look_up_does_not_end_the_comparison() {
         .fault_plan
         .plan(FaultPoint::Call(1), PlannedFault::Between);
     let (sum, _) = differences(&world).await;
-    assert_eq!((sum.compared, sum.unreachable), (19, 1), "one fails alone");
+    assert_eq!(
+        (sum.compared, sum.unreachable),
+        (19, 1),
+        "one failed look-up"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,7 +106,7 @@ async fn consistent_operations_have_no_differences() {
     assert_eq!(
         differences(&world).await.0.compared,
         0,
-        "older ones are left out"
+        "older operations were compared"
     );
 }
 
@@ -106,7 +120,7 @@ async fn differences_are_reported() {
     assert_eq!(found, ["refund: open here, done there"]);
     world.run_until_idle().await;
     assert_eq!(differences(&world).await.1, Vec::<String>::new());
-    // A paid refund that the PSP takes back, and whose notification never comes.
+    // A successful refund that the PSP reverses, without a notification.
     let refund = world.operation(&order, "refund").id;
     world
         .psp
@@ -158,7 +172,11 @@ async fn an_attempt_that_lapsed_while_it_was_cancelled_is_no_difference() {
         .psp
         .reverse(attempt, RefusalReason::AuthorizationExpired);
     let expected = "authorize: succeeded here, refused there".to_owned();
-    assert_eq!(differences(&world).await.1, [expected], "not yet known");
+    assert_eq!(
+        differences(&world).await.1,
+        [expected],
+        "the difference before it is known"
+    );
     world.notify(attempt).await.unwrap();
     assert_eq!(differences(&world).await.1, Vec::<String>::new());
     let cancel = world.operation(&order, "cancel").id;
@@ -184,4 +202,37 @@ async fn an_unreachable_psp_is_counted_without_differences() {
     let (sum, found) = differences(&world).await;
     assert_eq!((sum.compared, sum.unreachable), (1, 1));
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// An authorization lapses while the merchant cancels it, and the PSP confirms the cancel.
+#[tokio::test(start_paused = true)]
+async fn a_lapsed_authorization_that_was_cancelled_is_no_difference() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.reply(Call::Cancel, Reply::Accepted);
+    world.cancel(&order, "").await.unwrap();
+    let attempt = world.operation(&order, "authorize").id;
+    let lapsed = RefusalReason::AuthorizationExpired;
+    world
+        .psp
+        .finish(world.operation(&order, "cancel").id, Finish::Done);
+    world.psp.reverse(attempt, lapsed);
+    world.notify(attempt).await.unwrap();
+    let cancel = world.operation(&order, "cancel").id;
+    world.notify(cancel).await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Cancelled);
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_with_another_amount_is_a_difference() {
+    let world = World::new();
+    world.authorized().await;
+    let details = PspDetails {
+        amount: Some(Money::new(1, Currency::parse("EUR").unwrap()).unwrap()),
+        ..PspDetails::default()
+    };
+    world.psp.state_details(Some(details));
+    let expected = "authorize: succeeded here, mismatched there".to_owned();
+    assert_eq!(differences(&world).await.1, [expected]);
 }

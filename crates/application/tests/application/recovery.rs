@@ -1,4 +1,4 @@
-//! Recovery: operations left in each state by a crash, a time-out or a silent PSP.
+//! Recovery: operations left in each state by a crash, a time-out or an unresponsive PSP.
 
 use futures_util::future::join;
 use oncharge_domain::{
@@ -8,20 +8,20 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{FaultPoint, Order, PlannedFault, World, books, describe};
+use crate::support::{FaultPoint, Order, PlannedFault, World, audit, describe};
 
-/// How an operation was left, and who left it so.
+/// The state in which an operation was left.
 #[derive(Clone, Copy, Debug)]
 enum LeftOpen {
-    /// Its intent was written and nobody lived to send it.
+    /// Its intent was committed, and the process crashed before the call.
     Intended,
-    /// It was sent, and nobody lived to hear the answer.
+    /// It was sent, and the process crashed before the response.
     Sent,
-    /// It got lost on the way there.
+    /// The request was lost.
     LostBefore,
-    /// Its answer got lost.
+    /// The response was lost.
     LostAfter,
-    /// The PSP has taken it in and never tells.
+    /// The PSP has accepted it and sends no notification.
     Accepted,
 }
 
@@ -33,7 +33,7 @@ const ALL: [LeftOpen; 5] = [
     LeftOpen::Accepted,
 ];
 
-/// Runs a request that leaves its operation so; what died with it is dropped.
+/// Runs a request that leaves its operation in this state; a crashed process is dropped.
 async fn leave_open(world: &World, left: LeftOpen, call: Call, request: impl Future<Output = ()>) {
     match left {
         LeftOpen::Intended => world
@@ -72,7 +72,7 @@ async fn an_open_attempt_is_finished_once() {
         let world = world.restarted();
         finish_accepted(&world, &order, left, "authorize");
         world.run_for(61).await;
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         assert_eq!(
             (audited.status, audited.reserved),
             (StatusName::Authorized, 10_000),
@@ -105,17 +105,17 @@ async fn open_captures_cancels_and_refunds_are_finished_once() {
         finish_accepted(&world, &to_cancel, left, "cancel");
         finish_accepted(&world, &to_refund, left, "refund");
         world.run_for(61).await;
-        let captured = books(&world, &to_capture).await;
+        let captured = audit(&world, &to_capture).await;
         assert_eq!(
             (captured.status, captured.taken),
             (StatusName::Captured, 10_000),
             "{left:?}"
         );
-        let cancelled = books(&world, &to_cancel).await;
+        let cancelled = audit(&world, &to_cancel).await;
         assert_eq!(cancelled.status, StatusName::Cancelled, "{left:?}");
-        let refunded = books(&world, &to_refund).await;
+        let refunded = audit(&world, &to_refund).await;
         assert_eq!(refunded.taken, 9_000, "{left:?}");
-        // The merchant repeats what was never answered, and each key has its answer.
+        // The merchant repeats each request without a response, and each key has its response.
         for answer in [
             world.capture(&to_capture, "a", None).await,
             world.cancel(&to_cancel, "b").await,
@@ -123,7 +123,7 @@ async fn open_captures_cancels_and_refunds_are_finished_once() {
         ] {
             assert!(answer.as_ref().unwrap().replayed, "{left:?}: {answer:?}");
         }
-        assert_eq!(books(&world, &to_refund).await.taken, 9_000, "{left:?}");
+        assert_eq!(audit(&world, &to_refund).await.taken, 9_000, "{left:?}");
     }
 }
 
@@ -141,7 +141,7 @@ async fn operations_in_progress_are_not_recovered_at_once() {
     assert_eq!(
         world.psp.calls(),
         0,
-        "another process may be sending it this moment"
+        "another process may be sending it now"
     );
     world.clock.advance(1);
     world.run_workers().await;
@@ -179,7 +179,7 @@ async fn an_unresponsive_psp_is_retried_with_backoff_under_one_key() {
     assert_eq!(world.status(&order).await, StatusName::Pending);
     world.psp.clear_faults();
     world.run_for(31).await;
-    let audited = books(&world, &order).await;
+    let audited = audit(&world, &order).await;
     assert_eq!(audited.reserved, 10_000);
     assert_eq!(world.count(&order, "authorize"), 1);
 }
@@ -188,7 +188,7 @@ async fn an_unresponsive_psp_is_retried_with_backoff_under_one_key() {
 async fn not_sent_on_a_retry_does_not_prove_that_the_first_call_was_not_sent() {
     let world = World::new();
     let order = world.authorized().await;
-    // The first may have arrived; the repetition surely did not.
+    // The first call may have arrived; the repetition certainly did not.
     world.psp.fail(Call::Capture, Fault::UnknownBefore);
     world.psp.fail(Call::Capture, Fault::NotSent);
     world.capture(&order, "k", None).await.unwrap();
@@ -198,7 +198,7 @@ async fn not_sent_on_a_retry_does_not_prove_that_the_first_call_was_not_sent() {
     assert!(capture.is_open(), "{capture:?}");
     assert_eq!(capture.sending, SendState::Unknown);
     world.run_for(30).await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -210,11 +210,11 @@ async fn an_unknown_outcome_fails_only_on_a_psp_refusal() {
     world.psp.reply(Call::Capture, no);
     world.capture(&order, "k", None).await.unwrap();
     world.run_for(5).await;
-    let audited = books(&world, &order).await;
+    let audited = audit(&world, &order).await;
     assert_eq!(
         audited.events,
         ["authorized", "capture_failed"],
-        "told, since 202 was answered"
+        "the events after a 202 response"
     );
     assert_eq!(audited.reserved, 10_000);
 }
@@ -237,7 +237,7 @@ async fn after_the_key_lifetime_operations_are_only_looked_up() {
     let sent = arrived.iter().any(|(call, _)| *call == Call::Capture);
     assert!(
         !sent,
-        "sent again under a key that the PSP may have forgotten"
+        "sent again under a key that the PSP may have deleted"
     );
     let looked_up = arrived
         .iter()
@@ -246,12 +246,11 @@ async fn after_the_key_lifetime_operations_are_only_looked_up() {
     assert!(looked_up > 5, "{looked_up} look-ups");
     assert!(
         world.operation(&order, "capture").is_open(),
-        "a person must look at it"
+        "the operation is not listed as stuck"
     );
 }
 
-/// An operation that was never sent outlives the time for which keys are remembered; then its first
-/// request is lost on the way.
+/// An operation that was never sent outlives the lifetime of keys; then its first request is lost.
 #[tokio::test(start_paused = true)]
 async fn a_keys_lifetime_begins_when_it_is_first_sent() {
     let world = World::capturing_after(60);
@@ -270,7 +269,8 @@ async fn a_keys_lifetime_begins_when_it_is_first_sent() {
     assert_eq!(world.status(&order).await, StatusName::Captured);
 }
 
-/// A process is suspended between a commit and its call for so long that another one takes over.
+/// A process is suspended between a commit and its call for so long that another process takes
+/// over.
 #[tokio::test(start_paused = true)]
 async fn what_recovery_has_taken_over_is_not_sent_by_the_suspended_process() {
     let world = World::new();
@@ -299,7 +299,7 @@ async fn a_failing_store_or_account_is_retried_with_backoff() {
     let order = world.open().await;
     world.psp.fail(Call::Authorize, Fault::UnknownAfter);
     world.pay(&order, "tok_1").await.unwrap();
-    // The outcome cannot be written: the operation waits, it is not due at once again.
+    // The outcome cannot be committed: the operation is due later, not immediately.
     world.clock.advance(1);
     world
         .fault_plan
@@ -312,7 +312,7 @@ async fn a_failing_store_or_account_is_retried_with_backoff() {
     let next = world.store.next_try_at(attempt).unwrap();
     assert!(next > world.now(), "due at {next:?}");
     world.run_for(5).await;
-    assert_eq!(books(&world, &order).await.reserved, 10_000);
+    assert_eq!(audit(&world, &order).await.reserved, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,20 +326,24 @@ async fn a_lease_is_renewed_during_a_slow_psp_call() {
     let working = oncharge_application::workers::recovery::run_once(&world.app);
     let waiting = async {
         for _ in 0..40 {
-            // Both clocks go on together: the process's timers and the store's leases.
+            // Both clocks advance together: the process's timers and the store's leases.
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             world.clock.advance(1);
             let elsewhere = world.restarted();
             let taken = oncharge_application::workers::recovery::run_once(&elsewhere.app).await;
-            assert_eq!(taken.unwrap(), 0, "another worker took what is in hand");
+            assert_eq!(
+                taken.unwrap(),
+                0,
+                "another worker claimed a leased operation"
+            );
         }
         world.psp.resume();
     };
     let (worked, ()) = futures_util::future::join(working, waiting).await;
     assert_eq!(worked.unwrap(), 1);
     assert_eq!(
-        books(&world, &order).await.taken,
+        audit(&world, &order).await.taken,
         10_000,
-        "by the first worker's own word"
+        "completed by the first worker"
     );
 }

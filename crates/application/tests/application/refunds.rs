@@ -4,7 +4,7 @@ use oncharge_application::Error;
 use oncharge_domain::{psp::RefusalReason, refund::RefundStatus, session::StatusName};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, PspBehavior, World, books, describe};
+use crate::support::{AuditedState, Order, PspBehavior, World, audit, describe};
 
 const HOUR: i64 = 3600;
 
@@ -118,7 +118,7 @@ async fn every_open_refund_is_completed() {
         }
         world.run_for(61).await;
         assert_eq!(world.refund_status(&order), expected, "{case}");
-        let audited = books(&world, &order).await;
+        let audited = audit(&world, &order).await;
         assert_eq!(audited.taken, taken, "{case}");
         let event = audited.events[3].replace("refund.", "refund_");
         assert_eq!(
@@ -153,7 +153,7 @@ async fn open_refunds_count_and_failed_ones_do_not() {
         matches!(over, Err(Error::RefundExceedsCaptured(_))),
         "{over:?}"
     );
-    assert_eq!(books(&world, &order).await.taken, 0);
+    assert_eq!(audit(&world, &order).await.taken, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,7 +161,7 @@ async fn only_a_captured_session_in_its_own_currency_can_be_refunded() {
     let world = World::new();
     let (created, authorized) = (world.open().await, world.authorized().await);
     for order in [&created, &authorized] {
-        // The status is judged before the currency.
+        // The status is checked before the currency.
         let answer = world.refund_in(order, "", 1, "USD").await;
         assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
     }
@@ -200,7 +200,7 @@ async fn a_reversed_refund_restores_the_refundable_amount() {
         world.session(&order).await.amount_refundable().minor(),
         10_000
     );
-    let expected = Books {
+    let expected = AuditedState {
         status: StatusName::Captured,
         events: vec![
             "authorized",
@@ -212,7 +212,7 @@ async fn a_reversed_refund_restores_the_refundable_amount() {
         reserved: 0,
         taken: 10_000,
     };
-    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(audit(&world, &order).await, expected);
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +232,7 @@ async fn an_unsent_refund_fails_after_72_hours() {
     assert_eq!(
         refundable.minor(),
         8_500,
-        "it counts as long as it may still go out"
+        "an unsent refund counts until it fails"
     );
     world.clock.advance(HOUR);
     world.run_workers().await;
@@ -242,7 +242,7 @@ async fn an_unsent_refund_fails_after_72_hours() {
         refund.status,
         RefundStatus::Failed(RefusalReason::NeverSent)
     );
-    let audited = books(&world, &order).await;
+    let audited = audit(&world, &order).await;
     assert_eq!(audited.events[2..], ["refund.requested", "refund.failed"]);
     assert_eq!(audited.taken, 10_000);
 }
@@ -287,5 +287,5 @@ async fn captures_and_refunds_require_a_key_if_the_merchant_demands_it() {
         describe(&world.refund(&order, "b", 1).await),
         "201 refund refund_succeeded"
     );
-    assert_eq!(books(&world, &order).await.taken, 9_999);
+    assert_eq!(audit(&world, &order).await.taken, 9_999);
 }

@@ -1,4 +1,4 @@
-//! A merchant replaces its pair, and its endpoint's secret.
+//! A merchant rotates its API key and its endpoint's secret.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::support::World;
 
 const MINUTE: i64 = 60;
 
-/// A merchant with a pair whose key's text is known.
+/// A merchant with a pair whose key is known.
 struct Fixture {
     world: World,
     key: String,
@@ -42,14 +42,14 @@ impl Fixture {
         Self { world, key }
     }
 
-    /// Whoever signs with this key, as a process sees it that has nothing cached.
+    /// The signer with this key, as a process without a cache sees it.
     async fn signer(&self, key: &str) -> Option<Arc<Principal>> {
         let process = self.world.restarted();
         authenticate::find(&process.app, key).await.unwrap()
     }
 
-    /// Rotates the key with this text under this idempotency key; the new API key, and whether it is
-    /// a replay.
+    /// Rotates this key under this idempotency key; returns the new API key, and whether it is a
+    /// replay.
     async fn rotate(&self, key: &str, idempotency: &str) -> Result<(String, bool), Error> {
         let signer = self.signer(key).await.expect("a valid key");
         let (post, app) = (self.post(idempotency), &self.world.app);
@@ -117,7 +117,7 @@ async fn a_rotation_is_replayed_to_its_own_key_for_ten_minutes() {
         matches!(reused, Err(Error::IdempotencyKeyReused)),
         "{reused:?}"
     );
-    assert_eq!(fixture.keys().await.len(), 4, "no other pair was made");
+    assert_eq!(fixture.keys().await.len(), 4, "the number of keys");
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +146,7 @@ async fn equal_rotations_create_one_pair() {
     assert_eq!((fixture.keys().await.len(), fixture.active().await), (3, 2));
 }
 
-/// A process that has the key cached does not know of its end.
+/// A process that has the key in its cache does not see its end yet.
 #[tokio::test(start_paused = true)]
 async fn a_revoked_key_is_not_rotated() {
     let fixture = Fixture::new().await;
@@ -163,7 +163,11 @@ async fn a_revoked_key_is_not_rotated() {
     )
     .await;
     assert!(matches!(rotated, Err(Error::KeyIsEnding)), "{rotated:?}");
-    assert_eq!(fixture.keys().await.len(), 1, "the merchant's first one");
+    assert_eq!(
+        fixture.keys().await.len(),
+        1,
+        "only the merchant's first key is left"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -265,7 +269,7 @@ async fn the_last_use_is_recorded_in_the_background_once_an_hour() {
     assert_eq!(used().await, fixture.world.now());
 }
 
-/// Which of these secrets verify the newest delivery.
+/// The secrets that verify the newest delivery.
 fn verification_results(world: &World, secrets: &[&WebhookSecret]) -> Vec<bool> {
     let sent = world.merchant_server.sent_to(ENDPOINT).pop().unwrap();
     let header = |name: &str| {

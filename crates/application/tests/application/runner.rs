@@ -1,4 +1,4 @@
-//! The workers as the server runs them: started, woken, stopped.
+//! The workers as the server runs them: started, notified, stopped.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use oncharge_application::workers::runner;
 use oncharge_domain::session::StatusName;
 use oncharge_testkit::{Call, Fault};
 
-use crate::support::{World, books};
+use crate::support::{World, audit};
 
 #[tokio::test(start_paused = true)]
 async fn workers_process_due_work() {
@@ -21,7 +21,7 @@ async fn workers_process_due_work() {
     }
     assert_eq!(world.status(&order).await, StatusName::Captured);
     workers.stop().await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
@@ -39,7 +39,7 @@ async fn workers_survive_an_unavailable_store() {
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
     workers.stop().await;
-    assert_eq!(books(&world, &order).await.events, ["expired"]);
+    assert_eq!(audit(&world, &order).await.events, ["expired"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -58,12 +58,12 @@ async fn stopping_finishes_items_in_progress_and_claims_no_more() {
         world.psp.resume();
     };
     futures_util::future::join(stopping, letting_go).await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
     let other = world.open().await;
     world.wait_past_expiry(&other, 0).await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let swept = world.session(&other).await.status_name();
-    assert_eq!(swept, StatusName::Created, "a stopped worker worked");
+    assert_eq!(swept, StatusName::Created, "a stopped worker has worked");
 }
 
 #[tokio::test(start_paused = true)]
@@ -80,10 +80,10 @@ async fn a_dropped_request_is_completed_before_shutdown() {
             }
         } => {}
     }
-    // The client is gone; the work is not.
+    // The client has disconnected; the work continues.
     world.psp.resume();
     world.app.drain().await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
     let answer = world.capture(&order, "k", None).await.unwrap();
     assert!(answer.replayed);
 }

@@ -9,7 +9,7 @@ use oncharge_application::{
 use oncharge_domain::session::StatusName;
 use oncharge_testkit::{Call, Fault};
 
-use crate::support::{World, books};
+use crate::support::{World, audit};
 
 #[tokio::test(start_paused = true)]
 async fn a_node_with_a_fast_clock_claims_nothing_early() {
@@ -50,8 +50,8 @@ async fn released_work_is_due_by_the_stores_clock() {
         assert_eq!(recovery::run_once(&world.app).await.unwrap(), 0, "its wait");
         world.clock.advance(2);
         assert_eq!(recovery::run_once(&world.app).await.unwrap(), 1, "is over");
-        assert_eq!(books(&world, &order).await.taken, 10_000);
-        // Nor does a webhook of such a node wait for a time to come.
+        assert_eq!(audit(&world, &order).await.taken, 10_000);
+        // A webhook of such a node does not wait for a future time either.
         assert_eq!(webhook_delivery::run_once(&world.app).await.unwrap(), 1);
     }
 }
@@ -66,7 +66,11 @@ async fn workers_of_a_node_with_excessive_clock_skew_pause() {
     assert!(node.app.is_clock_too_far_off());
     let workers = runner::start(&node.app);
     tokio::time::sleep(Duration::from_secs(30)).await;
-    assert_eq!(world.store.commits(), 1, "the session's creation alone");
+    assert_eq!(
+        world.store.commits(),
+        1,
+        "only the session's creation was committed"
+    );
     clock.set(world.now());
     store_clock::measure(&node.app).await.unwrap();
     assert!(!node.app.is_clock_too_far_off());

@@ -1,5 +1,5 @@
-//! A PSP result is not lost where another node commits between this node's read of the session and
-//! its read of the operation: the two then do not belong together.
+//! A PSP result is not lost if another node commits between this node's reads of the session and of
+//! the operation, so that the two are inconsistent.
 
 use futures_util::future::join;
 use oncharge_application::workers::psp_inbox;
@@ -11,10 +11,10 @@ use oncharge_domain::{
 use oncharge_testkit::{Call, Reply, psp::Finish};
 
 use crate::support::{
-    FaultPoint, Order, PlannedFault, World, books, describe, let_other_tasks_run,
+    FaultPoint, Order, PlannedFault, World, audit, describe, let_other_tasks_run,
 };
 
-/// The PSP reports an operation as done and then as taken back. One node applies the second
+/// The PSP reports an operation as done and then as reversed. One node applies the second
 /// notification; between its two reads, another node applies the first.
 async fn reversed_between_two_reads(world: &World, operation: OperationId, reason: RefusalReason) {
     let other_node = world.restarted();
@@ -71,7 +71,7 @@ async fn an_authorization_that_lapses_ends_as_cancelled() {
         Some(FailureCode::AuthorizationExpired)
     );
     assert_eq!(
-        books(&world, &order).await.events,
+        audit(&world, &order).await.events,
         ["authorized", "cancelled"]
     );
 }
@@ -86,15 +86,16 @@ async fn a_cancel_that_is_reversed_is_compensated() {
     reversed_between_two_reads(&world, cancel, lapsed()).await;
     world.run_until_idle().await;
     assert_eq!(world.count(&order, "compensation"), 1);
-    let audited = books(&world, &order).await;
+    let audited = audit(&world, &order).await;
     assert_eq!(
         (audited.status, audited.reserved),
         (StatusName::Cancelled, 0)
     );
 }
 
-/// The PSP reports a refund as paid, then as failed, and repeats the first report. One node applies
-/// the repetition; between its read of the operation and its commit, another node applies the failure.
+/// The PSP reports a refund as done, then as failed, and repeats the first report. One node applies
+/// the repetition; between its read of the operation and its commit, another node applies the
+/// failure.
 #[tokio::test(start_paused = true)]
 async fn a_repeated_success_of_a_failed_refund_is_no_contradiction() {
     let world = World::new();
@@ -129,7 +130,7 @@ async fn a_repeated_success_of_a_failed_refund_is_no_contradiction() {
     );
 }
 
-/// Without an idempotency key there is no record to read the first answer from.
+/// Without an idempotency key there is no stored response to repeat.
 #[tokio::test(start_paused = true)]
 async fn a_capture_without_a_key_responds_with_the_current_session() {
     let world = World::new();
@@ -138,7 +139,7 @@ async fn a_capture_without_a_key_responds_with_the_current_session() {
     world.psp.pause();
     let meanwhile = async {
         let_other_tasks_run().await;
-        // The request's first commit is a conflict, so that it has to read again.
+        // The request's first commit is a conflict, so it reads again.
         world
             .fault_plan
             .plan(FaultPoint::Commit(1), PlannedFault::Between);

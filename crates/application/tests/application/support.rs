@@ -1,4 +1,4 @@
-//! The stage of every test, and how its money is audited.
+//! The world of every test, and the audit of its money.
 
 mod actions;
 mod audit;
@@ -11,7 +11,7 @@ mod time;
 mod world;
 
 pub(crate) use actions::{Order, PspBehavior, default_checkout, describe};
-pub(crate) use audit::{Books, books, events_are_delivered};
+pub(crate) use audit::{AuditedState, audit, events_are_delivered};
 pub(crate) use fault_plan::{FaultPoint, PlannedFault, PointCounts};
 pub(crate) use time::let_other_tasks_run;
 pub(crate) use world::World;

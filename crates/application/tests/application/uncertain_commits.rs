@@ -1,10 +1,10 @@
-//! Commits that are not there when they are asked for, and are written all the same: the
-//! connection was lost while the database was still at it.
+//! Commits that `is_committed` does not find and that are written later: the connection was lost
+//! while the database was executing them.
 
 use oncharge_application::Error;
 use oncharge_domain::session::StatusName;
 
-use crate::support::{FaultPoint, PlannedFault, World, books, describe};
+use crate::support::{FaultPoint, PlannedFault, World, audit, describe};
 
 #[tokio::test(start_paused = true)]
 async fn an_intent_committed_late_is_recognized_and_executed_once() {
@@ -14,7 +14,7 @@ async fn an_intent_committed_late_is_recognized_and_executed_once() {
         world.fault_plan.stall_next_commit();
         let answer = world.refund(&order, key, 1_000).await;
         assert_eq!(answer.unwrap().answer.status, 201, "{key:?}");
-        assert_eq!(books(&world, &order).await.taken, 9_000, "{key:?}");
+        assert_eq!(audit(&world, &order).await.taken, 9_000, "{key:?}");
         assert_eq!(world.store.refunds_of(order.id).len(), 1, "{key:?}");
     }
     let world = World::new();
@@ -38,8 +38,8 @@ async fn an_uncertain_commit_is_not_reported_as_unwritten() {
         .plan(FaultPoint::Commit(2), PlannedFault::Before);
     let answer = world.refund(&order, "", 1_000).await;
     assert!(matches!(answer, Err(Error::Internal(_))), "{answer:?}");
-    // The database comes to its end, and recovery carries out what was ordered.
+    // The database completes the commit, and recovery executes the operation.
     world.open().await;
     world.run_for(60).await;
-    assert_eq!(books(&world, &order).await.taken, 9_000);
+    assert_eq!(audit(&world, &order).await.taken, 9_000);
 }

@@ -1,4 +1,5 @@
-//! Events on their way to the merchant: when, in which order, how often, and beside whom.
+//! Delivery of events to the merchant: schedule, order, retries, and independence of other
+//! merchants.
 
 use std::{sync::Arc, time::Duration};
 
@@ -29,7 +30,7 @@ fn ids(world: &World, order: &Order) -> Vec<EventId> {
     events.iter().map(|stored| stored.id).collect()
 }
 
-/// What arrived at the merchant's endpoint: event and number.
+/// The deliveries that arrived at the merchant's endpoint: event and number.
 fn received_bodies(world: &World) -> Vec<String> {
     let name = |body: String| {
         let words: Vec<&str> = body.split(' ').collect();
@@ -177,7 +178,7 @@ async fn a_later_event_waits_for_the_first_attempt_and_not_for_its_success() {
     assert_eq!(
         received_bodies(&world),
         ["payment.authorized 1"],
-        "the second waits"
+        "the second event waits"
     );
     world.merchant_server.unblock(ENDPOINT);
     world.merchant_server.wait_for_attempts(2).await;
@@ -190,7 +191,7 @@ async fn a_later_event_waits_for_the_first_attempt_and_not_for_its_success() {
     assert_eq!(
         world.merchant_server.max_in_flight_to(ENDPOINT),
         1,
-        "they do not overlap"
+        "the attempts do not overlap"
     );
     assert_eq!(state(&world, &order, 1), DeliveryState::Pending);
     assert_eq!(state(&world, &order, 2), DeliveryState::Delivered);
@@ -222,7 +223,7 @@ async fn a_410_disables_the_endpoint_and_ends_its_deliveries() {
     assert_eq!(
         world.store.deliveries_of(later.id),
         [],
-        "kept, and not delivered"
+        "the events that are stored and not delivered"
     );
     assert_eq!(world.events(&later), ["authorized"]);
 }
@@ -244,7 +245,7 @@ async fn five_days_of_failures_disable_an_endpoint() {
     world.run_workers().await;
     world.run_for(86_400 + 43_200).await;
     assert!(is_disabled().await);
-    // Set again, it is enabled, and its failures are forgotten.
+    // Setting the endpoint enables it and clears its failures.
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
     let (key, url) = (view.endpoint.key, view.endpoint.url);
     endpoint::set(&world.app, world.merchant.id, key, url)
@@ -306,7 +307,7 @@ async fn an_event_is_delivered_to_the_endpoint_at_its_commit() {
     assert_eq!(
         world.merchant_server.sent_to(other).len(),
         2,
-        "again means to the present one"
+        "the URL of the redelivery"
     );
 }
 
@@ -353,6 +354,10 @@ async fn without_an_api_key_attempts_fail_until_the_delivery_is_dead() {
     assert_eq!(errors, [Some(SendError::NoApiKey); 10]);
     assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
     assert_eq!(received_bodies(&world).len(), 0, "nothing was sent");
+    let endpoint = world.store.endpoint(world.merchant.id).await.unwrap();
+    let endpoint = endpoint.unwrap();
+    let state = (endpoint.failing_since, endpoint.disabled);
+    assert_eq!(state, (None, None), "nothing is known about the endpoint");
 }
 
 #[tokio::test(start_paused = true)]
@@ -376,7 +381,7 @@ async fn hanging_endpoints_do_not_delay_others() {
         .map(|_| Arc::new(world.of_another_merchant()))
         .collect();
     world.merchant_server.block(ENDPOINT);
-    // Everybody has the same endpoint by default: the quick ones get one each.
+    // All merchants share one endpoint by default: the quick ones get their own.
     let mut urls = Vec::new();
     for (number, other) in quick.iter().enumerate() {
         let text = format!("https://shop{number}.example.com/");
@@ -400,7 +405,7 @@ async fn hanging_endpoints_do_not_delay_others() {
     }
     assert!(
         world.merchant_server.in_flight(ENDPOINT) > 0,
-        "the slow one hangs still"
+        "the slow attempt is still in progress"
     );
     workers.stop().await;
 }
@@ -444,8 +449,8 @@ async fn a_failing_delivery_is_listed_as_stuck_while_it_is_retried() {
         per_merchant: 1,
         busy: Vec::new(),
     };
-    // A fault of ours keeps it from being attempted: claimed, given up, claimed again when the
-    // lease has run out, it is in somebody's hands nearly all the time.
+    // An internal fault prevents the attempt: the delivery is claimed, dropped and claimed again
+    // after the lease has expired, so it is leased nearly all the time.
     world.clock.advance(600);
     let lease = Duration::from_secs(15);
     let claimed = world.store.claim_deliveries(&wanted, lease).await;

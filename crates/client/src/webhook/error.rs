@@ -12,17 +12,17 @@ pub enum WebhookError {
     MissingHeader(&'static str),
     /// No signature matches this body under your secrets: it was modified in transit, belongs to
     /// another secret, or is forged.
-    #[error("the signature does not verify")]
+    #[error("the signature is invalid")]
     WrongSignature,
     /// The timestamp differs from the present by more than five minutes: the webhook is replayed,
     /// or a clock is wrong.
-    #[error("the timestamp is too far from the present")]
+    #[error("the timestamp is more than 5 minutes from the current time")]
     TimestampOutOfRange,
     /// The verifier's signing secret is invalid.
     #[error(transparent)]
     Secret(#[from] InvalidSigningSecret),
     /// The signature is valid, but the body is not in the documented format.
-    #[error("the body cannot be read")]
+    #[error("the body is not a valid event")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -36,5 +36,5 @@ impl WebhookError {
 
 /// The text is not a signing secret: `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a signing secret is whsec_ and the base64 of 32 bytes")]
+#[error("a signing secret must be whsec_ followed by the base64 of 32 bytes")]
 pub struct InvalidSigningSecret;

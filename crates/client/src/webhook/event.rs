@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use super::{error::WebhookError, kind::EventKind};
 use crate::{
     attempt::PaymentAttempt,
-    session::{Failure, SessionStatus},
+    status::{Failure, SessionStatus},
 };
 
 /// A verified webhook.

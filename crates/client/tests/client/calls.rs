@@ -1,4 +1,4 @@
-//! Each call: what is sent, and how its answer is read.
+//! Each call: the request, and the parsed response.
 
 use oncharge_client::{
     CaptureMode, Client, ConfigError, Error, IdempotencyKey, NewRefund, NewSession,
@@ -38,7 +38,7 @@ fn refund_details() -> serde_json::Value {
     })
 }
 
-/// The one request that came in, which must be authentic.
+/// The one received request, which must be correctly signed.
 fn single_request(server: &Server) -> RecordedRequest {
     let mut requests = server.requests();
     assert_eq!(requests.len(), 1, "{requests:?}");
@@ -165,7 +165,7 @@ async fn cancel_capture_and_expire_return_the_session() {
         .iter()
         .map(|request| request.idempotency_key.clone().unwrap())
         .collect();
-    assert_eq!(keys.len(), 4, "each call has a random key of its own");
+    assert_eq!(keys.len(), 4, "each call has its own random key");
 }
 
 #[tokio::test]

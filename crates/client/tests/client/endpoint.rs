@@ -1,4 +1,4 @@
-//! The calls about the webhook endpoint, events and deliveries.
+//! Calls for the webhook endpoint, events and deliveries.
 
 use oncharge_client::{DeliveryAttempt, EventFilter, EventKind, OldCredentials, WebhookVerifier};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use crate::server::{Behavior, RecordedRequest, Server};
 
 const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
 
-/// The endpoint, with its secret or the hint in its place.
+/// The endpoint, with its secret or with the hint.
 fn endpoint(member: &str, secret: &str) -> Behavior {
     let body = json!({
         "url": "https://shop.example.com/?wc-api=oncharge_callback", "enabled": true,

@@ -1,4 +1,4 @@
-//! The client against a small HTTP server of the test's own, which checks what it is sent.
+//! The client against a small HTTP server, which verifies its requests.
 
 mod calls;
 mod endpoint;

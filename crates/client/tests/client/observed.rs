@@ -1,4 +1,4 @@
-//! What an observer of the client is shown.
+//! The exchanges that an observer of the client receives.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::server::{Behavior, KEY, SECRET, Server};
 
-/// Everything of an exchange, as text.
+/// An exchange as text.
 type RecordedExchanges = Arc<Mutex<Vec<Vec<String>>>>;
 
 fn observed(server: &Server) -> (Client, RecordedExchanges) {
@@ -70,7 +70,7 @@ async fn every_attempt_is_observed() {
         assert_eq!(headers[3..], rest);
         assert!(!recorded.concat().contains(SECRET));
     }
-    assert_eq!(recorded[0].len(), 3, "no answer came");
+    assert_eq!(recorded[0].len(), 3, "an attempt without a response");
     assert_eq!(recorded[1][3..], ["503", "req_1", busy]);
     assert_eq!(recorded[2][3..], ["201", "req_2", &done.to_string()]);
 }

@@ -1,4 +1,4 @@
-//! What is sent again, under which key, and when the client gives up.
+//! Retries: which requests are repeated, under which key, and when the client stops.
 
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ fn problem(status: u16, headers: &'static str, code: &str) -> Behavior {
     Behavior::Respond(status, headers, body.to_string())
 }
 
-/// Ordered once by the caller, after these acts: how often it was sent, all of them equal.
+/// Sends one request with these behaviors of the server; returns the number of attempts, which must
+/// be equal.
 #[expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -63,7 +64,7 @@ async fn retryable_errors_are_retried_under_the_same_key() {
         ("408", problem(408, "", "request_timeout")),
         ("429", problem(429, "Retry-After: 0\r\n", "rate_limited")),
         (
-            "the first is still at work",
+            "the first is still in progress",
             problem(409, "", "idempotency_conflict"),
         ),
     ];
@@ -75,7 +76,7 @@ async fn retryable_errors_are_retried_under_the_same_key() {
         problem(503, "", "busy"),
         problem(500, "", "internal_error"),
     ];
-    assert_eq!(count_attempts(long).await, 4, "one after the other");
+    assert_eq!(count_attempts(long).await, 4, "the attempts are sequential");
 }
 
 #[tokio::test]

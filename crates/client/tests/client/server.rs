@@ -1,4 +1,4 @@
-//! A server that verifies every signature, notes every request, and answers from a script.
+//! A server that verifies every signature, records every request, and responds by a script.
 #![expect(
     clippy::unwrap_used,
     reason = "a test may panic; what panics here fails the call that the test waits for"
@@ -21,22 +21,22 @@ use tokio::{
 pub(crate) const KEY: &str = "oc_key_of_the_test";
 pub(crate) const SECRET: &str = "oc_secret_of_the_test";
 
-/// A request as it came in.
+/// A received request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RecordedRequest {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) idempotency_key: Option<String>,
     pub(crate) body: String,
-    /// Whether key, timestamp and signature were right.
+    /// Whether key, timestamp and signature were correct.
     pub(crate) authentic: bool,
 }
 
-/// What to do with the next request.
+/// The reaction to the next request.
 pub(crate) enum Behavior {
-    /// Answers so: status, further header lines (each with its line end), body.
+    /// Responds with a status, further header lines (each with its line end), and a body.
     Respond(u16, &'static str, String),
-    /// Closes the connection without a word.
+    /// Closes the connection without a response.
     HangUp,
 }
 
@@ -46,7 +46,7 @@ impl Behavior {
     }
 }
 
-/// The server; it ends with the test.
+/// The server; stops with the test.
 pub(crate) struct Server {
     pub(crate) url: String,
     state: Arc<Mutex<State>>,
@@ -60,7 +60,7 @@ struct State {
 }
 
 impl Server {
-    /// Started with a script; a request beyond it is hung up on.
+    /// Starts with a script; the connection of any further request is closed.
     pub(crate) async fn start(script: impl IntoIterator<Item = Behavior>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -83,7 +83,7 @@ impl Server {
         }
     }
 
-    /// A client of this server that waits only milliseconds between its attempts.
+    /// A client of this server with delays of milliseconds between its attempts.
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.url, KEY, SECRET)
             .unwrap()
@@ -94,7 +94,7 @@ impl Server {
             })
     }
 
-    /// What has come in so far.
+    /// The requests received so far.
     pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
         self.state.lock().unwrap().requests.clone()
     }

@@ -1,4 +1,4 @@
-//! Which requests are believed to be webhooks, and what is read from them.
+//! Which requests are accepted as webhooks, and how they are parsed.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -21,7 +21,7 @@ const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const ID: &str = "evt_01JD000000000000000000";
 const AT: u64 = 1_795_360_150;
 
-/// A webhook on its way.
+/// A request with a webhook.
 #[derive(Clone)]
 struct SignedWebhook {
     id: Option<String>,
@@ -31,7 +31,7 @@ struct SignedWebhook {
 }
 
 impl SignedWebhook {
-    /// Signed as the service does it, with this secret.
+    /// Signed as by the service, with this secret.
     fn new(secret: &str, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
         let secret: WebhookSecret = secret.parse().unwrap();
@@ -53,7 +53,7 @@ impl SignedWebhook {
         }
     }
 
-    /// Verified so many seconds after it was signed.
+    /// Verified this many seconds after it was signed.
     fn verify(&self, verifier: &WebhookVerifier, later: i64) -> Result<Webhook, WebhookError> {
         verifier.verify_at(|name| self.header(name), &self.body, at(later))
     }
@@ -83,7 +83,7 @@ fn captured() -> Value {
     })
 }
 
-/// The event with these members in place of its own.
+/// The event with these fields replaced.
 fn event(changes: &Value) -> WebhookEvent {
     match read(changes) {
         Ok(Webhook::Event(event)) => *event,
@@ -101,8 +101,8 @@ fn read(changes: &Value) -> Result<Webhook, WebhookError> {
 
 #[test]
 fn signatures_of_other_implementations_verify() {
-    // Made with another implementation of Standard Webhooks. Its body is none of ours: that it
-    // is unreadable is said only after its signature was found to be right.
+    // Created with another implementation of Standard Webhooks. Its body is not an event of the
+    // service, which is reported only after the signature was verified.
     let secret = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
     let verifier = verifier(secret);
     let mut webhook = SignedWebhook {
@@ -123,7 +123,11 @@ fn signatures_of_other_implementations_verify() {
 
 #[test]
 fn an_event_carries_the_attempt_that_it_is_about() {
-    assert_eq!(event(&json!({})).payment_attempt, None, "an older service");
+    assert_eq!(
+        event(&json!({})).payment_attempt,
+        None,
+        "an event of an older version of the service"
+    );
     let attempt = json!({
         "attempt_id": "op_1", "status": "refused", "psp_reference": null,
         "failure": {"code": "card_declined", "message": "The card was declined."},
@@ -261,7 +265,7 @@ fn forged_webhooks_are_refused() {
         };
         assert_eq!(
             webhook.refusal(0),
-            "the signature does not verify",
+            "the signature is invalid",
             "{signature:.40}"
         );
     }
@@ -269,14 +273,14 @@ fn forged_webhooks_are_refused() {
         id: Some("evt_2".to_owned()),
         ..good.clone()
     };
-    assert_eq!(other_id.refusal(0), "the signature does not verify");
+    assert_eq!(other_id.refusal(0), "the signature is invalid");
     let later = SignedWebhook {
         timestamp: Some((AT + 1).to_string()),
         ..good.clone()
     };
-    assert_eq!(later.refusal(0), "the signature does not verify");
+    assert_eq!(later.refusal(0), "the signature is invalid");
     let of_another = SignedWebhook::new(OTHER_SECRET, &captured());
-    assert_eq!(of_another.refusal(0), "the signature does not verify");
+    assert_eq!(of_another.refusal(0), "the signature is invalid");
 }
 
 #[test]
@@ -301,7 +305,7 @@ fn timestamps_have_five_minutes_of_tolerance() {
     for later in [-301, 301] {
         assert_eq!(
             good.refusal(later),
-            "the timestamp is too far from the present"
+            "the timestamp is more than 5 minutes from the current time"
         );
     }
     for timestamp in [
@@ -319,7 +323,7 @@ fn timestamps_have_five_minutes_of_tolerance() {
         };
         let refusal = webhook.refusal(0);
         assert_eq!(
-            refusal, "the timestamp is too far from the present",
+            refusal, "the timestamp is more than 5 minutes from the current time",
             "{timestamp:?}"
         );
     }
@@ -343,7 +347,11 @@ fn malformed_bodies_are_unreadable_and_not_quoted() {
             body: body.as_bytes().to_vec(),
             ..SignedWebhook::new(SECRET, &captured())
         };
-        assert_eq!(webhook.refusal(0), "the body cannot be read", "{body:.40}");
+        assert_eq!(
+            webhook.refusal(0),
+            "the body is not a valid event",
+            "{body:.40}"
+        );
     }
     for changes in [
         json!({ "amount": 9999 }),
@@ -373,7 +381,7 @@ fn two_secrets_verify_during_a_rotation() {
     for webhook in [&old, &new] {
         assert!(webhook.verify(&either, 0).is_ok());
     }
-    // In the grace the service signs with both: either secret is enough.
+    // During the grace period the service signs with both secrets: either is enough.
     let signatures = [
         new.signature.clone().unwrap(),
         old.signature.clone().unwrap(),

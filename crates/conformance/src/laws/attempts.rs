@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Attempts load as they were recorded, in order, and only those of their own event.
-pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn attempts_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -65,15 +65,23 @@ pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
         );
     }
     let done = fixture.attempt(event, Ok(200)).await?;
-    ensure_eq!(done.state, DeliveryState::Delivered, "in the end");
+    ensure_eq!(
+        done.state,
+        DeliveryState::Delivered,
+        "the state after the last attempt"
+    );
     let other = fixture.new_event(&fixture.merchant).await?;
-    ensure_eq!(store.webhooks.attempts(other).await?, [], "another event's");
+    ensure_eq!(
+        store.webhooks.attempts(other).await?,
+        [],
+        "the attempts of another event"
+    );
     Ok(())
 }
 
 /// Under a lease that has expired, belongs to another worker, was released or never existed,
 /// nothing is written: neither the attempt nor its consequences. An attempt is recorded only once.
-pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_record(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -97,9 +105,13 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         webhooks.record(&attempt_record).await,
         CommitError::LeaseLost,
-        "the same once more"
+        "a second record under the same lease"
     );
-    ensure_eq!(webhooks.attempts(event).await?.len(), 1, "attempts");
+    ensure_eq!(
+        webhooks.attempts(event).await?.len(),
+        1,
+        "the number of attempts"
+    );
     let endpoint = webhooks
         .endpoint(fixture.merchant.id)
         .await?
@@ -107,7 +119,7 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         endpoint.failing_since,
         Some(now),
-        "what followed from the one"
+        "failing_since after one failure"
     );
     Ok(())
 }
@@ -132,11 +144,15 @@ async fn refused(fixture: &Fixture, event: EventId, lease: Lease) -> anyhow::Res
                     .record_without_attempt(lease, &before.delivery),
             )
             .await;
-        ensure_err!(given_up, CommitError::LeaseLost, "given up under {lease:?}");
+        ensure_err!(
+            given_up,
+            CommitError::LeaseLost,
+            "a record without an attempt, {lease:?}"
+        );
         ensure_eq!(
             fixture.outgoing(event).await?,
             Some(before.clone()),
-            "what is there"
+            "the delivery after records under a lost lease"
         );
         ensure_eq!(
             webhooks.attempts(event).await?,
@@ -179,9 +195,9 @@ async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()
 
 /// A delivery that was delivered, is dead, is being retried or never existed is sent to the present
 /// endpoint at once; earlier attempts are kept, and all retries are available again.
-pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivered_event_is_sent_again(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
-    let untold = fixture.new_event(&fixture.merchant).await?;
+    let undelivered = fixture.new_event(&fixture.merchant).await?;
     fixture.endpoint().await?;
     let (taken, retried) = (
         fixture.new_event(&fixture.merchant).await?,
@@ -198,68 +214,70 @@ pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<
         .endpoint_at(&fixture.merchant, &fixture.key, url)
         .await?;
     fixture.build.advance(1000);
-    for (event, attempts) in [(taken, 1), (dead, 10), (untold, 0)] {
+    for (event, attempts) in [(taken, 1), (dead, 10), (undelivered, 0)] {
         ensure_eq!(
             redeliver(&fixture, &fixture.merchant, event).await?,
             Redelivery::Due,
-            "{event}"
+            "the redelivery of {event}"
         );
         let delivery = fixture.delivery(event).await?;
-        ensure_eq!(delivery.state, DeliveryState::Pending, "{event}");
+        ensure_eq!(delivery.state, DeliveryState::Pending, "the state");
         ensure_eq!(
             (delivery.attempts, delivery.failures),
             (attempts, 0),
-            "tries of {event}"
+            "the attempts and failures of {event}"
         );
-        let round = u32::from(event != untold);
+        let round = u32::from(event != undelivered);
         ensure_eq!(delivery.round, round, "the round of {event}");
-        ensure_eq!(delivery.url, endpoint.url, "where {event} goes");
-        ensure_eq!(delivery.sequence, 1, "its number");
+        ensure_eq!(delivery.url, endpoint.url, "the URL of {event}");
+        ensure_eq!(delivery.sequence, 1, "the sequence number of {event}");
         let micro = time::Duration::microseconds(-1);
         let early = fixture
             .claimable_events(fixture.build.now().plus(micro))
             .await?;
-        ensure!(!early.contains(&event), "{event} before it was wished for");
+        ensure!(!early.contains(&event), "claimable before: {event}");
         let after = fixture.attempt(event, Ok(200)).await?;
         ensure_eq!(
             (after.state, after.attempts),
             (DeliveryState::Delivered, attempts + 1),
-            "{event}"
+            "the delivery of {event}"
         );
         ensure_eq!(
             store.webhooks.attempts(event).await?.len(),
             after.attempts as usize,
-            "{event}"
+            "the number of stored attempts of {event}"
         );
     }
     ensure_eq!(
         redeliver(&fixture, &fixture.merchant, retried).await?,
         Redelivery::Due,
-        "retried"
+        "the redelivery of a delivery that is being retried"
     );
     let delivery = fixture.delivery(retried).await?;
     ensure_eq!(
         (delivery.failures, delivery.url),
         (0, endpoint.url),
-        "retried"
+        "the failures and URL of the delivery that was being retried"
     );
     Ok(())
 }
 
 /// Nothing is redelivered without an enabled endpoint, nor for another merchant.
-pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_needs_its_event_and_an_endpoint(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
         .endpoint_at(&other, &other_key, "https://other.example.com/hook")
         .await?;
-    let untold = fixture.new_event(&fixture.merchant).await?;
+    let undelivered = fixture.new_event(&fixture.merchant).await?;
     let unknown = fixture.build.id();
     let mine = &fixture.merchant;
     ensure_eq!(
-        redeliver(&fixture, mine, untold).await?,
+        redeliver(&fixture, mine, undelivered).await?,
         Redelivery::NoEndpoint,
-        "without one"
+        "a redelivery without an endpoint"
     );
     fixture.endpoint().await?;
     let taken = fixture.new_event(mine).await?;
@@ -269,39 +287,39 @@ pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyh
         Redelivery::NotFound,
         "an unknown event"
     );
-    for event in [untold, taken] {
+    for event in [undelivered, taken] {
         ensure_eq!(
             redeliver(&fixture, &other, event).await?,
             Redelivery::NotFound,
-            "another's event"
+            "a redelivery of another merchant's event"
         );
     }
     fixture.disabled_endpoint().await?;
     ensure_eq!(
         redeliver(&fixture, mine, taken).await?,
         Redelivery::NoEndpoint,
-        "disabled"
+        "a redelivery to a disabled endpoint"
     );
     ensure_eq!(
         fixture.delivery(taken).await?.state,
         DeliveryState::Delivered,
-        "what was delivered"
+        "the state of a delivered delivery"
     );
     ensure_eq!(
-        fixture.outgoing(untold).await?,
+        fixture.outgoing(undelivered).await?,
         None,
-        "what was never on its way"
+        "the delivery of an event without an endpoint"
     );
     ensure_eq!(
         fixture.claimable_events(fixture.build.now()).await?,
         [],
-        "nothing is on its way"
+        "the claimable events"
     );
     Ok(())
 }
 
 /// An attempt in progress continues, keeps its lease, and is recorded.
-pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_keeps_the_running_attempt(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let now = fixture.build.now();
@@ -315,14 +333,21 @@ pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Re
             "{event}"
         );
         let again = fixture.claimable_events(now).await?;
-        ensure!(!again.contains(&event), "handed out while it is under way");
-        ensure_eq!(store.queue.renew(lease, LONG).await?, true, "its lease");
+        ensure!(
+            !again.contains(&event),
+            "a delivery with an attempt in progress is claimed"
+        );
+        ensure_eq!(
+            store.queue.renew(lease, LONG).await?,
+            true,
+            "the renewal of the lease of the attempt in progress"
+        );
         let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
         store.webhooks.record(&attempt_record).await?;
         ensure_eq!(
             fixture.delivery(event).await?.attempts,
             1,
-            "after {answer:?}"
+            "the number of attempts after {answer:?}"
         );
         ensure_eq!(
             Some(store.webhooks.attempts(event).await?),

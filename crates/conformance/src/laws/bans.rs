@@ -10,13 +10,13 @@ use oncharge_domain::{
 };
 use oncharge_testkit::build::fingerprint;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 async fn add(fixture: &Fixture, ban: &Ban) -> anyhow::Result<()> {
     let audit = fixture.build.audit(AuditAction::BanAdded);
     let pepper = fixture.build.pepper();
     let added = fixture.store.blocklist.add(ban, &pepper, &audit).await?;
-    ensure!(added, "a ban is added");
+    ensure!(added, "the ban was not added");
     Ok(())
 }
 
@@ -35,7 +35,7 @@ async fn live_bans(
 
 /// A ban applies only to its exact hash and pepper, until it expires, among many others; it loads
 /// equal.
-pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
+pub async fn bans_apply_until_they_expire(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
     let mut ban = fixture.build.ban([7; 32]);
@@ -52,15 +52,23 @@ pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
         .live_bans(std::slice::from_ref(&ban.hash), now)
         .await?;
     found.sort_by_key(|found| found.id != ban.id);
-    ensure_eq!(found, [ban.clone(), eternal.clone()], "both");
+    ensure_eq!(
+        found,
+        [ban.clone(), eternal.clone()],
+        "the live bans before the first one expires"
+    );
     ensure_eq!(
         live_bans(&fixture, &ban.hash, ban.expires_at).await?,
         [eternal.id],
-        "once over"
+        "the live bans once the first one has expired"
     );
     let micro = time::Duration::microseconds(-1);
     let last = live_bans(&fixture, &ban.hash, ban.expires_at.plus(micro)).await?;
-    ensure_eq!(last.len(), 2, "to the last moment");
+    ensure_eq!(
+        last.len(),
+        2,
+        "the live bans just before the first one expires"
+    );
 
     let other_pepper = PepperedHash {
         pepper: KeyId::parse("p2").unwrap(),
@@ -69,7 +77,7 @@ pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         live_bans(&fixture, &other_pepper, now).await?,
         [],
-        "another pepper"
+        "the bans under another pepper"
     );
     let many = [
         other_pepper,
@@ -79,18 +87,18 @@ pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         blocklist.live_bans(&many, now).await?.len(),
         1,
-        "one of many hashes"
+        "the bans found with many hashes"
     );
     ensure_eq!(
         blocklist.live_bans(&[], now).await?.len(),
         0,
-        "no hash at all"
+        "the bans found without a hash"
     );
     Ok(())
 }
 
 /// A revoked ban no longer applies and cannot be revoked again.
-pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_ban_is_revoked_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, now) = (fixture.build.ban([7; 32]), fixture.build.now());
     add(&fixture, &ban).await?;
@@ -99,30 +107,38 @@ pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
     let nobody = fixture.build.id();
     ensure!(
         !blocklist.revoke(nobody, now, &audit()).await?,
-        "no such ban"
+        "a ban that does not exist was revoked"
     );
     ensure_eq!(
         live_bans(&fixture, &ban.hash, now).await?,
         [ban.id],
-        "before"
+        "the live bans before the revocation"
     );
     ensure!(
         blocklist.revoke(ban.id, now, &audit()).await?,
-        "the first time"
+        "the ban was not revoked"
     );
-    ensure_eq!(live_bans(&fixture, &ban.hash, now).await?, [], "after");
+    ensure_eq!(
+        live_bans(&fixture, &ban.hash, now).await?,
+        [],
+        "the live bans after the revocation"
+    );
     let later = now.plus_seconds(60);
     ensure!(
         !blocklist.revoke(ban.id, later, &audit()).await?,
-        "the second time"
+        "the ban was revoked twice"
     );
     let listed = blocklist.list().await?;
-    ensure_eq!(listed[0].revoked_at, Some(now), "when it was revoked");
+    ensure_eq!(
+        listed[0].revoked_at,
+        Some(now),
+        "the time of the revocation"
+    );
     Ok(())
 }
 
 /// A ban rehashed under another pepper is found under that one and no longer under the old one.
-pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, other, now) = (
         fixture.build.ban([7; 32]),
@@ -141,22 +157,22 @@ pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::R
         .blocklist
         .rehash(ban.id, &new, &pepper)
         .await?;
-    ensure!(rewritten, "a ban is rewritten");
+    ensure!(rewritten, "the ban was not rewritten");
     ensure_eq!(
         live_bans(&fixture, &new, now).await?,
         [ban.id],
-        "under the new pepper"
+        "the bans under the new pepper"
     );
     ensure_eq!(
         live_bans(&fixture, &ban.hash, now).await?,
         [other.id],
-        "under the old one"
+        "the bans under the old pepper"
     );
     Ok(())
 }
 
 /// Lists all bans, also revoked and expired ones.
-pub async fn bans_are_listed_newest_first(store: &Store) -> anyhow::Result<()> {
+pub async fn bans_are_listed_newest_first(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut bans = Vec::new();
     for number in 0..5 {
@@ -175,6 +191,10 @@ pub async fn bans_are_listed_newest_first(store: &Store) -> anyhow::Result<()> {
         .await?;
     bans[2].revoked_at = Some(now);
     bans.reverse();
-    ensure_eq!(fixture.store.blocklist.list().await?, bans, "all of them");
+    ensure_eq!(
+        fixture.store.blocklist.list().await?,
+        bans,
+        "the listed bans"
+    );
     Ok(())
 }

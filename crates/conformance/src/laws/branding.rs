@@ -3,19 +3,19 @@
 use anyhow::{Context, ensure};
 use oncharge_domain::{
     audit::AuditAction,
-    merchant::{
-        Merchant,
+    branding::{
+        Branding,
         accent::{Accent, ColorScheme},
-        branding::Branding,
         logo::{Logo, MAX_BYTES},
     },
+    merchant::Merchant,
 };
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Branding loads as it was written, wherever the merchant is read, without a change of another
 /// merchant; missing values stay missing.
-pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn branding_loads_equal(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for branding in brandings()? {
         let merchant = Merchant {
@@ -34,7 +34,7 @@ pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Each part of the branding can be set, replaced and removed separately.
-pub async fn branding_can_be_removed(store: &Store) -> anyhow::Result<()> {
+pub async fn branding_can_be_removed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let mut merchant = fixture.merchant.clone();
@@ -63,14 +63,17 @@ pub async fn branding_can_be_removed(store: &Store) -> anyhow::Result<()> {
             },
             "without logo",
         ),
-        (Branding::default(), "all taken away"),
+        (Branding::default(), "all removed"),
         (full, "given again"),
     ] {
         merchant.branding = branding;
         merchant.version += 1;
         let entry = fixture.build.audit(AuditAction::SettingsChanged);
         let merchants = &fixture.store.merchants;
-        ensure!(merchants.update(&merchant, &entry).await?, "it is there");
+        ensure!(
+            merchants.update(&merchant, &entry).await?,
+            "the merchant was not updated"
+        );
         let found = merchants.merchant(merchant.id).await?;
         ensure_eq!(found, Some(merchant.clone()), "{what}");
         let untouched = merchants.merchant(other.id).await?;
@@ -85,9 +88,13 @@ async fn created_loads_equal(fixture: &Fixture, merchant: &Merchant) -> anyhow::
     let entry = fixture.build.audit(AuditAction::MerchantCreated);
     merchants.create(merchant, &key, &hash, &entry).await?;
     let found = merchants.merchant(merchant.id).await?;
-    ensure_eq!(found, Some(merchant.clone()), "by its id");
+    ensure_eq!(
+        found,
+        Some(merchant.clone()),
+        "the merchant found by its id"
+    );
     let (_, owner) = merchants.key(&hash).await?.context("its key")?;
-    ensure_eq!(owner, *merchant, "by its key");
+    ensure_eq!(owner, *merchant, "the merchant found by its key");
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use oncharge_ports::webhook_repository::EndpointWrite;
 use oncharge_testkit::build::endpoint_url;
 
 use super::endpoints::endpoint_of;
-use crate::{Store, fixture::Fixture, laws::merchants::equal};
+use crate::{TestedStore, fixture::Fixture, laws::merchants::equal};
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
@@ -36,7 +36,7 @@ async fn another_key(fixture: &Fixture) -> anyhow::Result<ApiKeyId> {
 
 /// The key of an unchanged endpoint is replaced and takes effect; a change based on an older read
 /// writes nothing, and another merchant's endpoint is not touched.
-pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_change_needs_the_version_read(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let theirs = fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
@@ -54,7 +54,7 @@ pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Resul
     ensure_eq!(
         change_key(&fixture, &before, new_key).await?,
         true,
-        "as it was read"
+        "whether the key of an unchanged endpoint was changed"
     );
     let changed = WebhookEndpoint {
         version: read.version + 1,
@@ -64,22 +64,34 @@ pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Resul
         ..read.clone()
     };
     let present = endpoint_of(&fixture, &fixture.merchant).await?;
-    ensure_eq!(present, Some(changed.clone()), "the new key");
+    ensure_eq!(
+        present,
+        Some(changed.clone()),
+        "the endpoint after its key was changed"
+    );
     let again = change_key(&fixture, &read, fixture.key.id).await?;
-    ensure_eq!(again, false, "read before that");
+    ensure_eq!(
+        again,
+        false,
+        "whether a change based on an older read was written"
+    );
     let present = endpoint_of(&fixture, &fixture.merchant).await?;
-    ensure_eq!(present, Some(changed), "read before that");
+    ensure_eq!(
+        present,
+        Some(changed),
+        "the endpoint after a change based on an older read"
+    );
     ensure_eq!(
         endpoint_of(&fixture, &other).await?,
         Some(theirs),
-        "another merchant's"
+        "another merchant's endpoint"
     );
     Ok(())
 }
 
 /// An endpoint that was set, disabled or removed since it was read stays so, and its key is not
 /// changed.
-pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::Result<()> {
+pub async fn an_endpoint_update_survives_a_key_change(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let new_key = another_key(&fixture).await?;
     let read = fixture.endpoint().await?;
@@ -117,23 +129,27 @@ pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::
         let present = endpoint_of(&fixture, &fixture.merchant).await?;
         ensure_eq!(present, Some(kept), "{what}");
     }
-    ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
+    ensure_eq!(
+        fixture.remove(&fixture.merchant).await?,
+        true,
+        "whether the endpoint was removed"
+    );
     ensure_eq!(
         change_key(&fixture, &read, new_key).await?,
         false,
-        "removed"
+        "whether the key of a removed endpoint was changed"
     );
     ensure_eq!(
         endpoint_of(&fixture, &fixture.merchant).await?,
         None,
-        "removed"
+        "the removed endpoint"
     );
     Ok(())
 }
 
 /// Of many writers that have read the same version, exactly one writes; the others leave nothing.
 /// An endpoint that was removed since it was read is not written, nor a second first version.
-pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stale_endpoint_is_not_written(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let webhooks = &store.webhooks;
     let set = async |endpoint: &WebhookEndpoint| -> anyhow::Result<EndpointWrite> {
@@ -157,7 +173,11 @@ pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()
     let written = join_all(next.iter().map(&set)).await;
     one_is_written(&fixture, &next, written).await?;
     fixture.remove(&fixture.merchant).await?;
-    ensure_eq!(set(&next[0]).await?, EndpointWrite::Stale, "removed");
+    ensure_eq!(
+        set(&next[0]).await?,
+        EndpointWrite::Stale,
+        "a write to a removed endpoint"
+    );
     let anew = fixture.endpoint().await?;
     let late = WebhookEndpoint {
         id: anew.id,
@@ -167,17 +187,17 @@ pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         set(&late).await?,
         EndpointWrite::Stale,
-        "a version left out"
+        "a write that skips a version"
     );
     ensure_eq!(
         set(&next[0]).await?,
         EndpointWrite::Stale,
-        "another endpoint"
+        "a write based on a removed endpoint after another was set"
     );
     ensure_eq!(
         endpoint_of(&fixture, &fixture.merchant).await?,
         Some(anew),
-        "kept"
+        "the endpoint that was set last"
     );
     Ok(())
 }
@@ -194,15 +214,15 @@ async fn one_is_written(
             kept.push(endpoint.clone());
         }
     }
-    ensure_eq!(kept.len(), 1, "written");
+    ensure_eq!(kept.len(), 1, "the number of writes that succeeded");
     let found = endpoint_of(fixture, &fixture.merchant).await?;
-    ensure_eq!(found, kept.pop(), "what is there");
+    ensure_eq!(found, kept.pop(), "the stored endpoint");
     Ok(())
 }
 
 /// The signing keys are the merchant's active ones and, in its grace period, the one that the
 /// endpoint was set with; only of this merchant.
-pub async fn signing_keys_are_those_that_can_sign(store: &Store) -> anyhow::Result<()> {
+pub async fn signing_keys_are_active_or_in_grace(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let now = fixture.build.now();
@@ -234,9 +254,17 @@ pub async fn signing_keys_are_those_that_can_sign(store: &Store) -> anyhow::Resu
     check(9, &[0, 1, 2]).await?;
     check(10, &[0, 1]).await?;
     let theirs = store.webhooks.signing_keys(other.id, now).await?;
-    ensure_eq!(theirs.len(), 1, "another merchant's");
+    ensure_eq!(
+        theirs.len(),
+        1,
+        "the number of another merchant's signing keys"
+    );
     equal(&theirs[0], &other_key)?;
     let nobody = store.webhooks.signing_keys(fixture.build.id(), now).await?;
-    ensure_eq!(nobody.len(), 0, "nobody's");
+    ensure_eq!(
+        nobody.len(),
+        0,
+        "the number of signing keys of a merchant without keys"
+    );
     Ok(())
 }

@@ -13,12 +13,16 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer},
 };
 
 /// Deletes rows of one kind that are older than this time; returns their number.
-pub(super) async fn delete(store: &Store, rows: Rows, before: Timestamp) -> anyhow::Result<usize> {
+pub(super) async fn delete(
+    store: &TestedStore,
+    rows: Rows,
+    before: Timestamp,
+) -> anyhow::Result<usize> {
     let range = TimeRange::before(before);
     let deleted = store.maintenance.delete_expired(rows, range, 100).await?;
     Ok(deleted.count)
@@ -28,9 +32,9 @@ async fn is_there(fixture: &Fixture, scope: &IdempotencyScope) -> anyhow::Result
     Ok(fixture.store.checkout.key(scope).await?.is_some())
 }
 
-/// A record is kept while its operation is open, answered or not, and while it is not answered;
-/// once the operation is final and the response is old, it is deleted.
-pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()> {
+/// A record is kept while its operation is open or it has no response; once the operation is final
+/// and the response is old, it is deleted.
+pub async fn an_open_operations_key_is_kept(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
     let (open, reserved, refused) = (scope("open"), scope("reserved"), scope("refused"));
@@ -59,11 +63,23 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
     let bound = fixture.build.now().plus_seconds(1);
     let records = Rows::IdempotencyRecords;
     let exactly = delete(store, records, fixture.build.now()).await?;
-    ensure_eq!(exactly, 0, "deleted of what is just old enough to be kept");
+    ensure_eq!(
+        exactly,
+        0,
+        "the number of records deleted exactly at the bound"
+    );
     let deleted = delete(store, records, bound).await?;
-    ensure_eq!(deleted, 1, "deleted while the operation is open");
+    ensure_eq!(
+        deleted,
+        1,
+        "the number of records deleted while the operation is open"
+    );
     for (key, wanted) in [(&open, true), (&reserved, true), (&refused, false)] {
-        ensure_eq!(is_there(&fixture, key).await?, wanted, "{key:?}");
+        ensure_eq!(
+            is_there(&fixture, key).await?,
+            wanted,
+            "whether the record of {key:?} exists"
+        );
     }
     let mut ending = fixture.build.next_unit(&session);
     ending.changed_operations = vec![ChangedOperation {
@@ -77,28 +93,28 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         delete(store, records, bound).await?,
         1,
-        "deleted in the end"
+        "the number of records deleted once the operation is final"
     );
     ensure_eq!(
         is_there(&fixture, &open).await?,
         false,
-        "the record of what is final"
+        "whether the record of a final operation exists"
     );
     ensure_eq!(
         is_there(&fixture, &reserved).await?,
         true,
-        "what is not answered"
+        "whether a record without a response exists"
     );
     Ok(())
 }
 
 /// Younger records stay, and the key of a deleted record can be taken again.
-pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_responses_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
-    let (cutoffs, young) = (scope("old"), scope("young"));
+    let (old, young) = (scope("old"), scope("young"));
     fixture
-        .commit(fixture.unit_storing_response(&cutoffs, "old"))
+        .commit(fixture.unit_storing_response(&old, "old"))
         .await?;
     fixture.build.advance(100);
     fixture
@@ -108,12 +124,20 @@ pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         delete(store, Rows::IdempotencyRecords, bound).await?,
         1,
-        "deleted"
+        "the number of deleted records"
     );
-    ensure_eq!(is_there(&fixture, &cutoffs).await?, false, "the old one");
-    ensure_eq!(is_there(&fixture, &young).await?, true, "the young one");
+    ensure_eq!(
+        is_there(&fixture, &old).await?,
+        false,
+        "whether the old record exists"
+    );
+    ensure_eq!(
+        is_there(&fixture, &young).await?,
+        true,
+        "whether the young record exists"
+    );
     fixture
-        .commit(fixture.unit_storing_response(&cutoffs, "again"))
+        .commit(fixture.unit_storing_response(&old, "again"))
         .await?;
     Ok(())
 }
@@ -129,14 +153,14 @@ async fn kept(fixture: &Fixture, status: NotificationStatus) -> anyhow::Result<N
         .notification_of(&fixture.merchant.account, None);
     ensure!(
         fixture.store.inbox.receive(&new).await?,
-        "an unverified one"
+        "an unverified notification was not stored"
     );
     Ok(new)
 }
 
 /// Old notifications with a final status are deleted, unverified ones by a limit of their own;
 /// waiting and stuck ones are kept at any age.
-pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_notifications_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     use NotificationStatus as Is;
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -154,7 +178,10 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
         received_at: start,
         ..waiting
     };
-    ensure!(store.inbox.receive(&waiting).await?, "a waiting one");
+    ensure!(
+        store.inbox.receive(&waiting).await?,
+        "a waiting notification was not stored"
+    );
     rows.push((waiting.id, Is::Waiting, 0));
     for (kind, seconds, wanted) in [
         (Rows::HandledNotifications, 100, 1),
@@ -163,8 +190,16 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
         (Rows::UnverifiedNotifications, 200, 2),
     ] {
         let before = start.plus_seconds(seconds);
-        ensure_eq!(delete(store, kind, before).await?, wanted, "{kind:?}");
-        ensure_eq!(delete(store, kind, before).await?, 0, "{kind:?} again");
+        ensure_eq!(
+            delete(store, kind, before).await?,
+            wanted,
+            "the number of deleted {kind:?}"
+        );
+        ensure_eq!(
+            delete(store, kind, before).await?,
+            0,
+            "the number of {kind:?} deleted by a second run"
+        );
     }
     for (id, status, seconds) in rows {
         let goes = match status {
@@ -176,7 +211,7 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
         ensure_eq!(
             found.is_none(),
             goes,
-            "{status:?} of {seconds} s is deleted"
+            "whether a {status:?} notification of {seconds} s was deleted"
         );
     }
     Ok(())
@@ -184,7 +219,7 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
 
 /// At most the given number of rows of one kind is deleted, oldest first; the next batch starts at
 /// the last time of the one before, and older rows are not scanned.
-pub async fn expired_rows_are_deleted_in_parts(store: &Store) -> anyhow::Result<()> {
+pub async fn expired_rows_are_deleted_in_batches(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     for number in 0..5 {
@@ -206,18 +241,38 @@ pub async fn expired_rows_are_deleted_in_parts(store: &Store) -> anyhow::Result<
             .await
     };
     let end = start.plus_seconds(40);
-    ensure_eq!(delete(start, end, 0).await?.count, 0, "deleted of none");
+    ensure_eq!(
+        delete(start, end, 0).await?.count,
+        0,
+        "the number of rows deleted with a limit of zero"
+    );
     let first = delete(start, end, 2).await?;
-    ensure_eq!(first.count, 2, "the first part");
-    ensure_eq!(first.last, Some(start.plus_seconds(10)), "its last time");
+    ensure_eq!(first.count, 2, "the size of the first batch");
+    ensure_eq!(
+        first.last,
+        Some(start.plus_seconds(10)),
+        "the last time of the first batch"
+    );
     let late = delete(start.plus_seconds(30), end, 2).await?;
-    ensure_eq!(late.count, 1, "in a range that starts later");
+    ensure_eq!(
+        late.count,
+        1,
+        "the size of a batch whose range starts later"
+    );
     let next = delete(first.last.context("a time")?, end, 2).await?;
-    ensure_eq!(next.count, 1, "the next part");
-    ensure_eq!(next.last, Some(start.plus_seconds(20)), "its last time");
-    ensure_eq!(delete(start, end, 2).await?.count, 0, "once all are gone");
+    ensure_eq!(next.count, 1, "the size of the next batch");
+    ensure_eq!(
+        next.last,
+        Some(start.plus_seconds(20)),
+        "the last time of the next batch"
+    );
+    ensure_eq!(
+        delete(start, end, 2).await?.count,
+        0,
+        "the size of a batch after the last row"
+    );
     let unverified = Rows::UnverifiedNotifications;
     let left = self::delete(store, unverified, fixture.build.now()).await?;
-    ensure_eq!(left, 5, "rows of another kind that were left");
+    ensure_eq!(left, 5, "the number of remaining rows of another kind");
     Ok(())
 }

@@ -8,7 +8,7 @@ use oncharge_domain::{
 use oncharge_ports::work_queue::{StuckItem, StuckKind};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed},
 };
 
@@ -30,9 +30,9 @@ async fn contradicted(fixture: &Fixture) -> anyhow::Result<Operation> {
 }
 
 /// A contradiction is listed at once until a person dismisses it, oldest first; a later write of
-/// the operation does not bring it back.
+/// the operation does not list it again.
 pub async fn contradictions_are_stuck_until_they_are_dismissed(
-    store: &Store,
+    store: &TestedStore,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let first = contradicted(&fixture).await?;
@@ -40,23 +40,27 @@ pub async fn contradictions_are_stuck_until_they_are_dismissed(
     let second = contradicted(&fixture).await?;
     let now = fixture.build.now();
     let found = listed(&fixture, now).await?;
-    ensure_eq!(found.len(), 2, "contradictions");
+    ensure_eq!(found.len(), 2, "the number of contradictions");
     for (item, operation) in found.iter().zip([&first, &second]) {
-        ensure_eq!(item.id, operation.id.to_string(), "which");
+        ensure_eq!(item.id, operation.id.to_string(), "the id of the item");
         ensure_eq!(item.session, Some(operation.session), "the session");
         ensure_eq!(item.merchant, Some(operation.merchant), "the merchant");
         let kind = operation.kind.name();
         anyhow::ensure!(
             item.detail.contains(kind),
-            "{} does not say {kind}",
+            "{} does not contain {kind}",
             item.detail
         );
     }
-    ensure_eq!(found[0].since, first.created_at, "since when");
+    ensure_eq!(
+        found[0].since,
+        first.created_at,
+        "the time of the first item"
+    );
 
     let audit = fixture.build.audit(AuditAction::ContradictionDismissed);
     let dismissed = store.queue.dismiss_contradiction(first.id, &audit).await?;
-    ensure_eq!(dismissed, true, "it is dismissed");
+    ensure_eq!(dismissed, true, "whether the contradiction was dismissed");
     let loaded = store.checkout.operation(first.id).await?;
     let first = Operation {
         contradiction: Some(Contradiction::Dismissed),
@@ -66,13 +70,21 @@ pub async fn contradictions_are_stuck_until_they_are_dismissed(
     let session = fixture.load(first.session).await?;
     fixture.change(&session, first).await?;
     let left = listed(&fixture, now.plus_seconds(86_400)).await?;
-    ensure_eq!(left.len(), 1, "contradictions after one was dismissed");
-    ensure_eq!(left[0].id, second.id.to_string(), "which is left");
+    ensure_eq!(
+        left.len(),
+        1,
+        "the number of contradictions after one was dismissed"
+    );
+    ensure_eq!(
+        left[0].id,
+        second.id.to_string(),
+        "the id of the remaining contradiction"
+    );
     Ok(())
 }
 
 /// Nothing else can be dismissed, and nothing twice; a failed dismissal writes no audit entry.
-pub async fn only_a_contradiction_is_dismissed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_a_contradiction_is_dismissed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let audit = || fixture.build.audit(AuditAction::ContradictionDismissed);
@@ -80,36 +92,36 @@ pub async fn only_a_contradiction_is_dismissed(store: &Store) -> anyhow::Result<
     ensure_eq!(
         queue.dismiss_contradiction(attempt.id, &audit()).await?,
         false,
-        "an open one"
+        "whether an open operation was dismissed"
     );
     fixture.change(&session, failed(&attempt)).await?;
     ensure_eq!(
         queue.dismiss_contradiction(attempt.id, &audit()).await?,
         false,
-        "a failed one"
+        "whether a failed operation was dismissed"
     );
     ensure_eq!(
         queue
             .dismiss_contradiction(fixture.build.id(), &audit())
             .await?,
         false,
-        "no operation"
+        "whether an unknown operation was dismissed"
     );
     let operation = contradicted(&fixture).await?;
     ensure_eq!(
         queue.dismiss_contradiction(operation.id, &audit()).await?,
         true,
-        "a contradicted one"
+        "whether a contradicted operation was dismissed"
     );
     ensure_eq!(
         queue.dismiss_contradiction(operation.id, &audit()).await?,
         false,
-        "a dismissed one"
+        "whether a dismissed operation was dismissed again"
     );
     ensure_eq!(
         listed(&fixture, fixture.build.now()).await?,
         [],
-        "what is left"
+        "the remaining contradictions"
     );
     Ok(())
 }

@@ -9,14 +9,14 @@ use oncharge_domain::{
 use oncharge_ports::{CommitError, UnitOfWork, webhook_repository::OutgoingDelivery};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, webhooks::sorted},
 };
 
 /// A delivery is created exactly if the merchant has an enabled endpoint at the time of the commit,
 /// with that endpoint's values; each event of a unit has its own.
 pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
-    store: &Store,
+    store: &TestedStore,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -43,9 +43,9 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
         .await?;
 
     for (event, what) in [
-        (before, "before there was an endpoint"),
-        (elsewhere, "of a merchant without one"),
-        (while_disabled, "while it was disabled"),
+        (before, "before an endpoint was set"),
+        (elsewhere, "of a merchant without an endpoint"),
+        (while_disabled, "while the endpoint was disabled"),
     ] {
         ensure_eq!(fixture.outgoing(event).await?, None, "an event {what}");
     }
@@ -77,19 +77,19 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
         ensure_eq!(
             fixture.outgoing(*event).await?,
             Some(outgoing),
-            "number {sequence}"
+            "the delivery of event number {sequence}"
         );
     }
     wanted.push((before, 1));
     let ids: Vec<EventId> = wanted.iter().map(|(event, _)| *event).collect();
     let found = store.webhooks.outgoing(&ids).await?;
     let found = sorted(found.iter().map(|outgoing| outgoing.event.id));
-    ensure_eq!(found, sorted(ids[..3].to_vec()), "many at once");
+    ensure_eq!(found, sorted(ids[..3].to_vec()), "events found at once");
     Ok(())
 }
 
 /// A unit that is not committed creates no delivery.
-pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_unit_creates_no_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let session = fixture.session().await?;
@@ -108,7 +108,11 @@ pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<
     let nothing = async |unit: UnitOfWork, what| -> anyhow::Result<()> {
         let event = unit.events[0].id;
         ensure!(fixture.commit(unit).await.is_err(), "{what} was committed");
-        ensure_eq!(fixture.outgoing(event).await?, None, "an event of {what}");
+        ensure_eq!(
+            fixture.outgoing(event).await?,
+            None,
+            "the delivery of an event of {what}"
+        );
         Ok(())
     };
     nothing(stale, "a stale unit").await?;
@@ -116,13 +120,13 @@ pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<
     ensure_eq!(
         fixture.claimable_events(fixture.build.now()).await?,
         [good],
-        "on its way"
+        "the claimable events"
     );
     Ok(())
 }
 
 /// A new URL applies only to later events.
-pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()> {
+pub async fn open_deliveries_keep_their_url(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let old = fixture.endpoint().await?;
     let first = fixture.new_event(&fixture.merchant).await?;
@@ -135,18 +139,18 @@ pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.claimable_events(now).await?,
         sorted([first, second]),
-        "on their way"
+        "the claimable events"
     );
     for (event, url) in [(first, &old.url), (second, &new.url)] {
         let outgoing = fixture.outgoing(event).await?.context("a delivery")?;
-        ensure_eq!(outgoing.delivery.url, *url, "where it goes");
+        ensure_eq!(outgoing.delivery.url, *url, "the URL of the delivery");
         ensure_eq!(outgoing.endpoint, Some(new.clone()), "the present endpoint");
     }
     Ok(())
 }
 
 /// An event is found only by its own merchant.
-pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn events_belong_to_their_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, _) = fixture.other_merchant_with_key().await?;
     let session = fixture.session().await?;
@@ -161,29 +165,29 @@ pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         webhooks.event(other.id, event).await?,
         None,
-        "of another merchant"
+        "the event as seen by another merchant"
     );
     let unknown = fixture.build.id();
     ensure_eq!(
         webhooks.event(fixture.merchant.id, unknown).await?,
         None,
-        "an unknown one"
+        "an unknown event"
     );
     ensure_eq!(
         webhooks.attempts(event).await?,
         [],
-        "attempts of what has no delivery"
+        "the attempts of an event without a delivery"
     );
     ensure_eq!(
         webhooks.outgoing(&[]).await?,
         [],
-        "nothing asked, nothing found"
+        "the deliveries of no event"
     );
     Ok(())
 }
 
 /// Twelve concurrent units, two per session: exactly the committed events have deliveries.
-pub async fn concurrent_units_create_their_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn concurrent_units_create_their_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut units = Vec::new();
@@ -203,17 +207,17 @@ pub async fn concurrent_units_create_their_deliveries(store: &Store) -> anyhow::
                 ensure_eq!(
                     fixture.outgoing(unit.events[0].id).await?,
                     None,
-                    "a loser's event"
+                    "the delivery of an event of a failed unit"
                 );
             }
             Err(error) => return Err(error.into()),
         }
     }
-    ensure_eq!(won.len(), 6, "winners");
+    ensure_eq!(won.len(), 6, "the number of committed units");
     ensure_eq!(
         fixture.claimable_events(fixture.build.now()).await?,
         sorted(won),
-        "on their way"
+        "the claimable events"
     );
     Ok(())
 }

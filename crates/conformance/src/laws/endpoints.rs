@@ -13,7 +13,7 @@ use oncharge_ports::webhook_repository::AttemptRecord;
 use oncharge_testkit::build::endpoint_url;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{LONG, lease_of, sorted},
@@ -58,19 +58,19 @@ fn drawn_endpoint(
 }
 
 /// Endpoints load as they were set, except `created_at`, which keeps its first value.
-pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn endpoints_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     ensure_eq!(
         endpoint_of(&fixture, &fixture.merchant).await?,
         None,
-        "at first"
+        "before the first write"
     );
     let first = WebhookEndpoint {
         created_at: draw.one(generate::instant()),
         ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
     };
-    ensure_eq!(fixture.set(&first).await?, first, "what was set");
+    ensure_eq!(fixture.set(&first).await?, first, "the endpoint as written");
     let long = format!("https://shop.example.com/?q={}", "ä".repeat(2020));
     let urls = ["https://a.example.com:8443/'%00\"?x=%26&y=%3D?", &long];
     let disabled = [
@@ -90,47 +90,47 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
             created_at: first.created_at,
             ..next.clone()
         };
-        ensure_eq!(fixture.set(&next).await?, wanted, "what was set");
+        ensure_eq!(fixture.set(&next).await?, wanted, "the endpoint as written");
         ensure_eq!(
             endpoint_of(&fixture, &fixture.merchant).await?,
             Some(wanted),
-            "what is found"
+            "the endpoint as loaded"
         );
         ensure_eq!(
             endpoint_of(&fixture, &other).await?,
             None,
-            "another merchant's"
+            "another merchant's endpoint"
         );
     }
     let theirs = fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
-    ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
+    ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "is removed");
     ensure_eq!(
         fixture.remove(&fixture.merchant).await?,
         false,
-        "removed again"
+        "whether the endpoint was removed a second time"
     );
     ensure_eq!(
         endpoint_of(&fixture, &fixture.merchant).await?,
         None,
-        "what was removed"
+        "the removed endpoint"
     );
     ensure_eq!(
         endpoint_of(&fixture, &other).await?,
         Some(theirs),
-        "another merchant's"
+        "another merchant's endpoint"
     );
     let anew = fixture.endpoint().await?;
     ensure_eq!(
         anew.created_at,
         fixture.build.now(),
-        "set anew, it is a new one"
+        "created_at of an endpoint that was set after a removal"
     );
     Ok(())
 }
 
 /// All open deliveries of this merchant end with its endpoint, and no other merchant's; they are
 /// not claimed any more.
-pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn removing_an_endpoint_ends_its_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
@@ -149,23 +149,23 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
     ensure_eq!(
         fixture.remove(&other).await?,
         true,
-        "the other's is removed"
+        "whether the other merchant's endpoint was removed"
     );
     ensure_eq!(
         fixture.delivery(open).await?.state,
         DeliveryState::Pending,
-        "ours"
+        "the state of the merchant's own delivery"
     );
     ensure_eq!(
         fixture.delivery(theirs).await?.state,
         DeliveryState::Dead,
-        "the other's"
+        "the state of the other merchant's delivery"
     );
 
     ensure_eq!(
         fixture.remove(&fixture.merchant).await?,
         true,
-        "ours is removed"
+        "whether the merchant's own endpoint was removed"
     );
     for (event, state) in [
         (open, DeliveryState::Dead),
@@ -176,21 +176,21 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
         ensure_eq!(
             (outgoing.delivery.state, outgoing.endpoint),
             (state, None),
-            "ours"
+            "the state and endpoint of the merchant's own delivery"
         );
     }
     let later = now.plus_seconds(1_000_000);
     ensure_eq!(
         fixture.claimable_events(later).await?,
         [],
-        "nothing is on its way"
+        "the claimable events"
     );
     Ok(())
 }
 
 /// After a 410, or five days of failures, the endpoint is disabled and its open deliveries are
 /// dead. Deliveries to other URLs continue, also to the same URL for another merchant.
-pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+pub async fn disabling_an_endpoint_ends_its_deliveries(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
@@ -225,7 +225,7 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
         ..endpoint.clone()
     };
     let found = endpoint_of(&fixture, &fixture.merchant).await?;
-    ensure_eq!(found, Some(disabled), "why and when");
+    ensure_eq!(found, Some(disabled), "the disabled state of the endpoint");
     for (event, state) in [
         (gone, DeliveryState::Dead),
         (open, DeliveryState::Dead),
@@ -233,30 +233,38 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
         (to_old_url, DeliveryState::Pending),
         (theirs, DeliveryState::Pending),
     ] {
-        ensure_eq!(fixture.delivery(event).await?.state, state, "{event}");
+        ensure_eq!(
+            fixture.delivery(event).await?.state,
+            state,
+            "the state of the delivery of {event}"
+        );
     }
     ensure_eq!(
         store.webhooks.attempts(gone).await?.len(),
         1,
-        "the attempt itself"
+        "the number of attempts of the event that disabled the endpoint"
     );
     for event in [open, to_old_url, theirs] {
         ensure_eq!(
             store.queue.renew(lease(event)?, LONG).await?,
             true,
-            "the lease of the attempt under way"
+            "the renewal of the lease of the attempt in progress"
         );
     }
     let theirs = endpoint_of(&fixture, &other)
         .await?
         .context("the other's")?;
-    ensure_eq!(theirs.disabled, None, "the other's");
+    ensure_eq!(
+        theirs.disabled,
+        None,
+        "the disabled state of the other merchant's endpoint"
+    );
     Ok(())
 }
 
 /// Failure and recovery apply to the URL that an attempt was sent to: an endpoint that has another
 /// URL by now is not changed. `failing_since` is the time of the first failure.
-pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Result<()> {
+pub async fn endpoint_failures_are_tracked_per_url(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -270,7 +278,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
         fixture.new_event(&fixture.merchant).await?,
     ];
     let claimed = fixture.claim_deliveries(start, LONG).await?;
-    ensure_eq!(claimed.len(), 3, "claims");
+    ensure_eq!(claimed.len(), 3, "the number of claims");
     let record = async |index: usize, answer, known: Option<Timestamp>| -> anyhow::Result<()> {
         let lease = lease_of(&claimed, events[index])?;
         let delivery = fixture.delivery(events[index]).await?;
@@ -296,9 +304,9 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     ensure_eq!(
         (late.attempts, late.failures),
         (2, 2),
-        "a failure at the old URL"
+        "the attempts and failures after a failure at the old URL"
     );
-    ensure_eq!(failing().await?, None, "fails at the old URL");
+    ensure_eq!(failing().await?, None, "after a failure at the old URL");
     let endpoint = WebhookEndpoint {
         failing_since: Some(start),
         url: endpoint_url(ELSEWHERE),
@@ -306,47 +314,51 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     };
     fixture.set(&endpoint).await?;
     record(2, Ok(200), Some(start)).await?;
-    ensure_eq!(failing().await?, Some(start), "works at the old URL");
+    ensure_eq!(failing().await?, Some(start), "success at the old URL");
     let gone = lease_of(&again, events[1])?;
     let delivery = fixture.delivery(events[1]).await?;
     let attempt_record = fixture.build.attempt_record(gone, &delivery, Ok(410), None);
     let disables = EndpointChange::Disabled(DisableReason::Gone);
-    ensure_eq!(attempt_record.after.endpoint, disables, "what 410 means");
+    ensure_eq!(attempt_record.after.endpoint, disables, "effect of 410");
     store.webhooks.record(&attempt_record).await?;
     let found = endpoint_of(&fixture, &fixture.merchant).await?;
     ensure_eq!(
         found.and_then(|found| found.disabled),
         None,
-        "gone from the old URL"
+        "the disabled state after a 410 response from the old URL"
     );
 
     let here = fixture.new_event(&fixture.merchant).await?;
     fixture.attempt(here, Ok(299)).await?;
-    ensure_eq!(failing().await?, None, "works at its own URL");
+    ensure_eq!(failing().await?, None, "success at its own URL");
     Ok(())
 }
 
 /// After an endpoint is removed and set again, only later events are delivered; dead deliveries
 /// stay dead.
-pub async fn a_new_endpoint_revives_no_dead_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn a_new_endpoint_revives_no_dead_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let dead = fixture.new_event(&fixture.merchant).await?;
     fixture.remove(&fixture.merchant).await?;
-    let untold = fixture.new_event(&fixture.merchant).await?;
+    let undelivered = fixture.new_event(&fixture.merchant).await?;
     fixture.endpoint().await?;
     let fresh = fixture.new_event(&fixture.merchant).await?;
     let later = fixture.build.now().plus_seconds(1000);
     ensure_eq!(
         fixture.claimable_events(later).await?,
         sorted([fresh]),
-        "on its way"
+        "the claimable events"
     );
     ensure_eq!(
         fixture.delivery(dead).await?.state,
         DeliveryState::Dead,
-        "the dead"
+        "the state of the dead delivery"
     );
-    ensure_eq!(fixture.outgoing(untold).await?, None, "without an endpoint");
+    ensure_eq!(
+        fixture.outgoing(undelivered).await?,
+        None,
+        "the delivery of an event without an endpoint"
+    );
     Ok(())
 }

@@ -17,7 +17,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// A notification is closed only under a lease that is held, once, and permanently.
-pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_close_a_notification(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
     let claim = async |id, length: Duration| fixture.claim_notification(id, now, length).await;
@@ -58,7 +58,7 @@ pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::
         ensure_eq!(
             fixture.notification(new.id).await?.status,
             *status,
-            "its end"
+            "the status of a closed notification"
         );
         let again = NotificationOutcome {
             audit: None,
@@ -67,13 +67,13 @@ pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::
         ensure_err!(
             store.inbox.close(&again).await,
             CommitError::LeaseLost,
-            "a second end"
+            "closing a closed notification"
         );
         store.queue.release(held, now).await?;
         ensure_eq!(
             waiting(&fixture, now.plus_seconds(1000)).await?,
             [],
-            "over for good"
+            "the waiting notifications"
         );
     }
     Ok(())
@@ -108,7 +108,7 @@ async fn refused(
     ensure_eq!(
         found,
         NotificationStatus::Waiting,
-        "settled under a lost lease"
+        "the status after units under a lost lease"
     );
     Ok(())
 }
@@ -137,7 +137,7 @@ fn handling(
 
 /// Only one unit is committed for a notification, with or without a lease on it; another one fails
 /// as a whole. A closed, unverified or unknown notification cannot be handled either.
-pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_handled_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -147,12 +147,12 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.notification(new.id).await?.status,
         NotificationStatus::Handled,
-        "its status"
+        "the status of the handled notification"
     );
     ensure_eq!(
         waiting(&fixture, fixture.build.now().plus_seconds(1000)).await?,
         [],
-        "nothing waits"
+        "the waiting notifications"
     );
 
     let outcome = fixture
@@ -161,7 +161,10 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
     let unverified = fixture
         .build
         .notification_of(&fixture.merchant.account, None);
-    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    ensure!(
+        store.inbox.receive(&unverified).await?,
+        "an unverified notification was not stored"
+    );
     for id in [new.id, outcome.id, unverified.id, fixture.build.id()] {
         let late = handling(&fixture, &unit.session, &attempt, id);
         ensure_err!(
@@ -172,26 +175,30 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
         ensure_eq!(
             fixture.load(unit.session.id).await?,
             unit.session,
-            "the session"
+            "the session after the first unit"
         );
         ensure_eq!(
             fixture.outgoing(late.events[0].id).await?,
             None,
-            "the event"
+            "the delivery of an event of a failed unit"
         );
         ensure!(
             !store.checkout.is_committed(&late).await?,
-            "it counts as committed"
+            "a failed unit counts as committed"
         );
     }
     let status = fixture.notification(outcome.id).await?.status;
-    ensure_eq!(status, NotificationStatus::Mismatched, "what was settled");
+    ensure_eq!(
+        status,
+        NotificationStatus::Mismatched,
+        "the status of the closed notification"
+    );
     Ok(())
 }
 
 /// A unit that fails handles nothing; one with a lease on its notification requires that lease, and
 /// releases it.
-pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
+pub async fn handling_is_part_of_the_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let new = fixture.receive_notification("k").await?;
@@ -206,7 +213,7 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         fixture.notification(new.id).await?.status,
         NotificationStatus::Waiting,
-        "its status"
+        "the status of the notification after a failed unit"
     );
 
     let over = fixture.claim_notification(new.id, now, EXPIRED).await?;
@@ -221,7 +228,11 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
         );
         ensure_eq!(fixture.load(session.id).await?, session, "the session");
         let status = fixture.notification(new.id).await?.status;
-        ensure_eq!(status, NotificationStatus::Waiting, "its status");
+        ensure_eq!(
+            status,
+            NotificationStatus::Waiting,
+            "the status of the notification after a failed unit"
+        );
     }
     let mut unit = handling(&fixture, &session, &attempt, new.id);
     unit.lease = Some(held);
@@ -230,25 +241,27 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         fixture.notification(new.id).await?.status,
         NotificationStatus::Handled,
-        "its status"
+        "the status of the handled notification"
     );
     ensure_eq!(
         store.queue.renew(held, LONG).await?,
         false,
-        "the lease of what is over"
+        "the renewal of the lease of a handled notification"
     );
     let mut again = handling(&fixture, &unit.session, &attempt, new.id);
     again.lease = Some(held);
     ensure_err!(
         fixture.commit(again).await,
         CommitError::LeaseLost,
-        "under the lease that was given up"
+        "a unit under a released lease"
     );
     Ok(())
 }
 
 /// Of eight concurrent units for one notification, each of another session, one is committed.
-pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_handled_once_concurrently(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let new = fixture.receive_notification(&format!("k{round}")).await?;
@@ -261,12 +274,12 @@ pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyho
         let commits = units.iter().map(|unit| fixture.commit(unit.clone()));
         let results = futures_util::future::join_all(commits).await;
         let won = results.iter().filter(|result| result.is_ok()).count();
-        ensure_eq!(won, 1, "units of round {round}: {results:?}");
+        ensure_eq!(won, 1, "units committed in round {round}: {results:?}");
         for result in results.into_iter().filter(Result::is_err) {
             ensure_err!(
                 result,
                 CommitError::AlreadyHandled,
-                "a loser of round {round}"
+                "a failed unit of round {round}"
             );
         }
     }
@@ -274,7 +287,7 @@ pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyho
 }
 
 /// Stuck notifications, and nothing else, can be dismissed, once.
-pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_stuck_notifications_are_dismissed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);
     let mut cases: Vec<(NotificationId, NotificationStatus)> = Vec::new();
@@ -285,7 +298,10 @@ pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Re
                 let new = fixture
                     .build
                     .notification_of(&fixture.merchant.account, None);
-                ensure!(store.inbox.receive(&new).await?, "an unverified one");
+                ensure!(
+                    store.inbox.receive(&new).await?,
+                    "an unverified notification was not stored"
+                );
                 new
             }
             _ => {
@@ -302,7 +318,11 @@ pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Re
     ));
     for (id, status) in cases {
         let dismissed = store.inbox.dismiss(id, &audit()).await?;
-        ensure_eq!(dismissed, status.is_stuck(), "{status:?}");
+        ensure_eq!(
+            dismissed,
+            status.is_stuck(),
+            "whether a {status:?} notification was dismissed"
+        );
         let now_is = if dismissed {
             NotificationStatus::Dismissed
         } else {
@@ -313,19 +333,22 @@ pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Re
             now_is,
             "{status:?} afterwards"
         );
-        ensure!(!store.inbox.dismiss(id, &audit()).await?, "dismissed again");
+        ensure!(
+            !store.inbox.dismiss(id, &audit()).await?,
+            "a notification was dismissed twice"
+        );
     }
     let unknown = fixture.build.id();
     ensure!(
         !store.inbox.dismiss(unknown, &audit()).await?,
-        "what is not there"
+        "an unknown notification was dismissed"
     );
     Ok(())
 }
 
 /// Only notifications with the given status, account and time are dismissed, oldest first, up to
 /// the limit.
-pub async fn many_notifications_are_dismissed_at_once(store: &Store) -> anyhow::Result<()> {
+pub async fn many_notifications_are_dismissed_at_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);
     let mut old = Vec::new();
@@ -353,28 +376,36 @@ pub async fn many_notifications_are_dismissed_at_once(store: &Store) -> anyhow::
     let dismiss = async |which: &StuckNotificationFilter, limit| {
         store.inbox.dismiss_all(which, limit, &audit()).await
     };
-    ensure_eq!(dismiss(&wanted, 10).await?, 0, "of another account");
+    ensure_eq!(
+        dismiss(&wanted, 10).await?,
+        0,
+        "dismissed of another account"
+    );
     wanted.account = Some(fixture.merchant.account.clone());
-    ensure_eq!(dismiss(&wanted, 2).await?, 2, "a batch");
+    ensure_eq!(dismiss(&wanted, 2).await?, 2, "dismissed in one batch");
     for (number, id) in old.iter().enumerate() {
         let is = fixture.notification(*id).await?.status;
         let dismissed = is == NotificationStatus::Dismissed;
         ensure_eq!(
             dismissed,
             number < 2,
-            "the oldest first: {number} is {is:?}"
+            "notification {number} is not dismissed oldest first: {is:?}"
         );
     }
     wanted.account = None;
-    ensure_eq!(dismiss(&wanted, 10).await?, 3, "the rest, of any account");
-    ensure_eq!(dismiss(&wanted, 10).await?, 0, "again");
+    ensure_eq!(dismiss(&wanted, 10).await?, 3, "dismissed of any account");
+    ensure_eq!(dismiss(&wanted, 10).await?, 0, "dismissed again");
     wanted.status = NotificationStatus::Handled;
-    ensure_eq!(dismiss(&wanted, 10).await?, 0, "what is not stuck");
+    ensure_eq!(dismiss(&wanted, 10).await?, 0, "dismissed, not stuck");
     for (id, status) in [
         (unmatched, NotificationStatus::Unmatched),
         (young, NotificationStatus::Mismatched),
     ] {
-        ensure_eq!(fixture.notification(id).await?.status, status, "what stays");
+        ensure_eq!(
+            fixture.notification(id).await?.status,
+            status,
+            "the status of a notification that is not stuck"
+        );
     }
     Ok(())
 }

@@ -12,7 +12,7 @@ use oncharge_ports::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -23,7 +23,7 @@ use crate::{
 /// Of notifications with one account and one event key only the first is stored, whatever else
 /// differs; the same key of another account is another notification, and so is each one without a
 /// key.
-pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_stored_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let account = |connector, name| PspAccount::new(connector, name);
     let accounts = [
@@ -52,11 +52,14 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
             received_at: fixture.build.now(),
             ..first.clone()
         };
-        ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+        ensure!(
+            !store.inbox.receive(&again).await?,
+            "a duplicate was stored"
+        );
         ensure_eq!(
             store.inbox.notification(again.id).await?,
             None,
-            "a duplicate"
+            "the duplicate"
         );
     }
     for new in &kept {
@@ -66,35 +69,46 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
             new: new.clone(),
             status: status[usize::from(verified)],
         };
-        ensure_eq!(fixture.notification(new.id).await?, wanted, "what was kept");
+        ensure_eq!(
+            fixture.notification(new.id).await?,
+            wanted,
+            "the stored notification"
+        );
     }
     let ended = fixture
         .closed_notification("ended", NotificationStatus::Irrelevant)
         .await;
-    ensure!(ended.is_err(), "others wait, too");
+    ensure!(ended.is_err(), "more than one notification waits");
     Ok(())
 }
 
 /// A duplicate of a closed notification is still a duplicate, and changes nothing.
-pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> {
+pub async fn a_duplicate_makes_nothing_due(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let over = fixture
         .closed_notification("k", NotificationStatus::Handled)
         .await?;
     let again = fixture.build.notification("k");
-    ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+    ensure!(
+        !store.inbox.receive(&again).await?,
+        "a duplicate was stored"
+    );
     let status = fixture.notification(over.id).await?.status;
-    ensure_eq!(status, NotificationStatus::Handled, "what is over");
+    ensure_eq!(
+        status,
+        NotificationStatus::Handled,
+        "the status of the closed notification"
+    );
     ensure_eq!(
         waiting(&fixture, fixture.build.now().plus_seconds(1000)).await?,
         [],
-        "nothing waits"
+        "the waiting notifications"
     );
     Ok(())
 }
 
 /// Of sixteen concurrent equal notifications one is stored, and no call fails.
-pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_notification_is_stored_once_concurrently(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let mut tasks = JoinSet::new();
@@ -107,18 +121,22 @@ pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow
         for result in tasks.join_all().await {
             kept += u32::from(result?);
         }
-        ensure_eq!(kept, 1, "kept in round {round}");
+        ensure_eq!(
+            kept,
+            1,
+            "the number of notifications stored in round {round}"
+        );
     }
     ensure_eq!(
         waiting(&fixture, fixture.build.now()).await?.len(),
         4,
-        "notifications that wait"
+        "the number of waiting notifications"
     );
     Ok(())
 }
 
 /// Notifications load equal, to the byte and the microsecond, whatever the bytes are.
-pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn notifications_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let keys = [
         "~".repeat(255),
@@ -136,30 +154,36 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
             body: draw.one(generate::bytes()),
             received_at: draw.one(generate::instant()),
         };
-        ensure!(store.inbox.receive(&new).await?, "a new one");
+        ensure!(
+            store.inbox.receive(&new).await?,
+            "the notification was not stored"
+        );
         ensure_eq!(
             fixture.notification(new.id).await?.new,
             new,
-            "what was kept"
+            "the stored notification"
         );
     }
     ensure_eq!(
         store.inbox.notification(fixture.build.id()).await?,
         None,
-        "an unknown one"
+        "an unknown notification"
     );
     Ok(())
 }
 
 /// The oldest are claimed first, from their due time on, up to the limit, and each claim is
 /// counted; a postponed notification is claimed at its new time, a closed or unverified one never.
-pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_due_notifications_are_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let unverified = fixture
         .build
         .notification_of(&fixture.merchant.account, None);
-    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    ensure!(
+        store.inbox.receive(&unverified).await?,
+        "an unverified notification was not stored"
+    );
     let over = fixture
         .closed_notification("over", NotificationStatus::Irrelevant)
         .await?;
@@ -171,7 +195,7 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     ensure_eq!(
         waiting(&fixture, start.plus_seconds(9)).await?,
         [],
-        "before they came"
+        "the notifications claimed before their due time"
     );
     let (queue, now) = (&store.queue, start.plus_seconds(30));
     for tries in 1..=2 {
@@ -179,13 +203,13 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
             .claim_notifications(now, &ClaimFilter::up_to(2), EXPIRED)
             .await?;
         let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
-        ensure_eq!(ids, kept[..2], "the two oldest");
+        ensure_eq!(ids, kept[..2], "the claimed notifications, limited to two");
         let counted = claimed.iter().all(|claim| claim.tries == tries);
-        ensure!(counted, "tries: {claimed:?}");
+        ensure!(counted, "wrong number of tries: {claimed:?}");
         let named = claimed
             .iter()
             .all(|claim| claim.lease.item == LeasedItem::Notification(claim.notification));
-        ensure!(named, "a lease names its item");
+        ensure!(named, "a lease does not name its item");
     }
     let held = queue
         .claim_notifications(now, &ClaimFilter::up_to(1), LONG)
@@ -193,28 +217,32 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     ensure_eq!(
         waiting(&fixture, now).await?,
         kept[1..],
-        "while the first is held"
+        "the notifications claimed while the first one is leased"
     );
     let lease = held.first().context("a claim")?.lease;
     queue.release(lease, start.plus_seconds(100)).await?;
     ensure_eq!(
         waiting(&fixture, start.plus_seconds(99)).await?,
         kept[1..],
-        "put off"
+        "the notifications claimed before the postponed one is due"
     );
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
-    ensure_eq!(all, [kept[1], kept[2], kept[0]], "at its new time");
+    ensure_eq!(
+        all,
+        [kept[1], kept[2], kept[0]],
+        "the notifications claimed once the postponed one is due"
+    );
     queue.release(lease, start).await?;
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
     ensure_eq!(
         all,
         [kept[1], kept[2], kept[0]],
-        "given back under a lost lease"
+        "the notifications claimed after a release under a lost lease"
     );
     ensure_eq!(
         fixture.notification(over.id).await?.status,
         NotificationStatus::Irrelevant,
-        "over"
+        "the status of the closed notification"
     );
     Ok(())
 }
@@ -232,7 +260,7 @@ pub(super) async fn waiting(
 }
 
 /// Of eight concurrent workers, each notification is claimed by one.
-pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_notification_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for number in 0..40 {
         fixture.receive_notification(&number.to_string()).await?;
@@ -269,7 +297,7 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         (claimed.len(), ids.len()),
         (40, 40),
-        "claims and notifications"
+        "the number of claims and of claimed notifications"
     );
     Ok(())
 }

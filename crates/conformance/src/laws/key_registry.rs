@@ -7,14 +7,14 @@ use oncharge_domain::{audit::AuditAction, blocklist::PepperedHash, keyring::KeyF
 use oncharge_ports::key_registry::{MasterKeyUse, Node};
 use oncharge_testkit::build::fingerprint;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Longer than any law takes.
 const LONG: Duration = Duration::from_secs(3600);
 
 /// A node loads equal, is replaced when it publishes again, and is gone once it has withdrawn or
 /// its lifetime has passed.
-pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<()> {
+pub async fn a_node_is_live_while_it_publishes(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;
     let (mut node, other) = (fixture.build.node("b: Ä'\""), fixture.build.node("a"));
@@ -24,7 +24,7 @@ pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<
     ensure_eq!(
         registry.live_nodes().await?,
         [other.clone(), node.clone()],
-        "both, by name"
+        "the live nodes, by name"
     );
     node.master.reverse();
     node.peppers.clear();
@@ -32,91 +32,123 @@ pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<
     ensure_eq!(
         registry.live_nodes().await?,
         [other.clone(), node.clone()],
-        "what it has published last"
+        "the nodes after one published again"
     );
     registry.withdraw_node(other.id).await?;
-    ensure_eq!(registry.live_nodes().await?, [node.clone()], "withdrawn");
+    ensure_eq!(
+        registry.live_nodes().await?,
+        [node.clone()],
+        "the live nodes after one withdrew"
+    );
     registry.publish_node(&node, Duration::ZERO).await?;
-    ensure_eq!(registry.live_nodes().await?, [], "its time is over");
+    ensure_eq!(
+        registry.live_nodes().await?,
+        [],
+        "the live nodes after the lifetime of the last one"
+    );
     registry.publish_node(&other, LONG).await?;
-    ensure_eq!(registry.live_nodes().await?, [other], "it stays away");
+    ensure_eq!(
+        registry.live_nodes().await?,
+        [other],
+        "the live nodes after the other one published again"
+    );
     Ok(())
 }
 
 /// Another key under the same id is refused; the latest end of use counts.
-pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_registered_once(store: &TestedStore) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let (key, other) = (fingerprint("k1"), fingerprint("k2"));
     let wrong = KeyFingerprint {
         digest: [2; 32],
         ..key.clone()
     };
-    ensure!(registry.register_master_key(&key, LONG).await?, "new");
+    ensure!(
+        registry.register_master_key(&key, LONG).await?,
+        "a new key was refused"
+    );
     let before = master(store, &key).await?.context("registered")?;
-    ensure!(!before.is_idle, "in use");
+    ensure!(!before.is_idle, "a key in use is reported as idle");
     let again = registry.register_master_key(&key, Duration::ZERO).await?;
-    ensure!(again, "the same key again");
+    ensure!(again, "the same key was refused");
     ensure_eq!(
         master(store, &key).await?,
         Some(before.clone()),
-        "not shortened"
+        "the key after a registration with an earlier end"
     );
     ensure!(
         !registry.register_master_key(&wrong, LONG * 2).await?,
-        "another key under its id"
+        "another key under the same id was registered"
     );
-    ensure_eq!(master(store, &key).await?, Some(before), "unchanged");
+    ensure_eq!(
+        master(store, &key).await?,
+        Some(before),
+        "the key after a refused registration"
+    );
     let idle = registry.register_master_key(&other, Duration::ZERO).await?;
-    ensure!(idle, "another id");
+    ensure!(idle, "a key under another id is not idle");
     let found = master(store, &other).await?.context("registered")?;
-    ensure!(found.is_idle, "its time is over");
+    ensure!(found.is_idle, "a key is not idle after the end of its use");
     Ok(())
 }
 
 /// A key is retired only if it was not registered again since it was read.
-pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_that_is_used_again_is_not_retired(store: &TestedStore) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let key = fingerprint("k1");
     let short = Duration::from_millis(1);
-    ensure!(registry.register_master_key(&key, short).await?, "new");
+    ensure!(
+        registry.register_master_key(&key, short).await?,
+        "a new key was refused"
+    );
     let read = master(store, &key).await?.context("registered")?;
-    ensure!(registry.register_master_key(&key, LONG).await?, "again");
+    ensure!(
+        registry.register_master_key(&key, LONG).await?,
+        "the same key was refused"
+    );
     ensure!(
         !registry.retire_master_key(&key.id, read.used_until).await?,
-        "used again"
+        "a key that was registered again was retired"
     );
     let read = master(store, &key).await?.context("still there")?;
     ensure!(
         registry.retire_master_key(&key.id, read.used_until).await?,
-        "as it was read"
+        "a key that is unchanged since it was read was not retired"
     );
-    ensure_eq!(master(store, &key).await?, None, "retired");
+    ensure_eq!(master(store, &key).await?, None, "the retired key");
     ensure!(
         !registry.retire_master_key(&key.id, read.used_until).await?,
-        "once"
+        "a key was retired twice"
     );
     Ok(())
 }
 
 /// Adding or rehashing a ban registers its pepper; whether live bans use it is reported; another
 /// pepper under the same id adds nothing.
-pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Result<()> {
+pub async fn a_pepper_is_registered_with_its_ban(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, pepper) = (fixture.build.ban([7; 32]), fixture.build.pepper());
     let blocklist = &fixture.store.blocklist;
     let audit = || fixture.build.audit(AuditAction::BanAdded);
     let now = fixture.build.now();
-    ensure_eq!(peppers(&fixture, now).await?, [], "none yet");
-    ensure!(blocklist.add(&ban, &pepper, &audit()).await?, "added");
+    ensure_eq!(
+        peppers(&fixture, now).await?,
+        [],
+        "the peppers before the first ban"
+    );
+    ensure!(
+        blocklist.add(&ban, &pepper, &audit()).await?,
+        "the ban was not added"
+    );
     ensure_eq!(
         peppers(&fixture, now).await?,
         [(pepper.clone(), true)],
-        "with its ban"
+        "the peppers while the ban is live"
     );
     ensure_eq!(
         peppers(&fixture, ban.expires_at).await?,
         [(pepper.clone(), false)],
-        "once the ban is over"
+        "the peppers after the ban has expired"
     );
     let wrong = KeyFingerprint {
         digest: [2; 32],
@@ -125,26 +157,41 @@ pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Resul
     let next = fixture.build.ban([8; 32]);
     ensure!(
         !blocklist.add(&next, &wrong, &audit()).await?,
-        "another pepper under its id"
+        "another pepper under the same id was registered"
     );
-    ensure_eq!(blocklist.list().await?.len(), 1, "nothing was written");
+    ensure_eq!(
+        blocklist.list().await?.len(),
+        1,
+        "the number of bans after a refused one"
+    );
     let new = PepperedHash {
         pepper: fingerprint("p2").id,
         hash: [9; 32],
     };
     let rewritten = blocklist.rehash(ban.id, &new, &fingerprint("p2")).await?;
-    ensure!(rewritten, "rewritten");
+    ensure!(rewritten, "the ban was not rewritten");
     let wanted = [(pepper.clone(), false), (fingerprint("p2"), true)];
-    ensure_eq!(peppers(&fixture, now).await?, wanted, "rewritten");
+    ensure_eq!(
+        peppers(&fixture, now).await?,
+        wanted,
+        "the peppers after the ban was rewritten"
+    );
     let audit = fixture.build.audit(AuditAction::BanRevoked);
-    ensure!(blocklist.revoke(ban.id, now, &audit).await?, "revoked");
+    ensure!(
+        blocklist.revoke(ban.id, now, &audit).await?,
+        "the ban was not revoked"
+    );
     let wanted = [(pepper, false), (fingerprint("p2"), false)];
-    ensure_eq!(peppers(&fixture, now).await?, wanted, "revoked");
+    ensure_eq!(
+        peppers(&fixture, now).await?,
+        wanted,
+        "the peppers after the ban was revoked"
+    );
     Ok(())
 }
 
 /// A live node that lacks the pepper, or has another one under its id, would not apply the ban.
-pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::Result<()> {
+pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;
     let blocklist = &fixture.store.blocklist;
@@ -167,32 +214,41 @@ pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::
         blocklist
             .add(&ban, &fixture.build.pepper(), &audit())
             .await?,
-        "a pepper that both have"
+        "a ban was refused although both nodes have its pepper"
     );
     for lacking in [vec![], vec![wrong]] {
         second.peppers = [vec![fixture.build.pepper()], lacking].concat();
         registry.publish_node(&second, LONG).await?;
         let added = blocklist.add(&under_new, &new, &audit()).await?;
-        ensure!(!added, "one lacks it");
+        ensure!(!added, "a ban was added although a node lacks its pepper");
         let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
-        ensure!(!rewritten, "one lacks it");
+        ensure!(
+            !rewritten,
+            "a ban was rewritten although a node lacks its pepper"
+        );
     }
     ensure_eq!(
         blocklist.list().await?,
         std::slice::from_ref(&ban),
-        "nothing was written"
+        "the bans after refused writes"
     );
     second.peppers = vec![fixture.build.pepper()];
     registry.publish_node(&second, Duration::ZERO).await?;
     let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
-    ensure!(rewritten, "that one lives no more");
+    ensure!(
+        rewritten,
+        "a ban was not rewritten although the node without the pepper is no longer live"
+    );
     registry.publish_node(&both(second), LONG).await?;
     let added = blocklist.add(&under_new, &new, &audit()).await?;
-    ensure!(added, "both have it");
+    ensure!(
+        added,
+        "a ban was refused although both nodes have its pepper"
+    );
     Ok(())
 }
 
-async fn master(store: &Store, key: &KeyFingerprint) -> anyhow::Result<Option<MasterKeyUse>> {
+async fn master(store: &TestedStore, key: &KeyFingerprint) -> anyhow::Result<Option<MasterKeyUse>> {
     let now = oncharge_testkit::Builder::new(1).now();
     let registered = store.key_registry.registered_keys(now).await?.master;
     Ok(registered.into_iter().find(|found| found.key == *key))

@@ -12,12 +12,12 @@ use oncharge_ports::{
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// A key that is reserved or answered is taken, for both ways of taking it.
-pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
+/// A key that is reserved or has a response is taken, for both ways of reserving it.
+pub async fn a_key_is_reserved_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let reserved = fixture.build.scope(&fixture.merchant, "reserved");
     let answered = fixture.build.scope(&fixture.merchant, "answered");
@@ -50,7 +50,7 @@ pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
         .context("reserved")?;
     ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
     ensure_eq!(record.answer, None, "the answer");
-    ensure_eq!(record.answered_at, None, "when");
+    ensure_eq!(record.answered_at, None, "the time of the response");
     let record = fixture
         .store
         .checkout
@@ -59,12 +59,16 @@ pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
         .context("answered")?;
     ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
     ensure_eq!(record.answer, Some(answer("{}")), "the answer");
-    ensure_eq!(record.answered_at, Some(fixture.build.now()), "when");
+    ensure_eq!(
+        record.answered_at,
+        Some(fixture.build.now()),
+        "the time of the response"
+    );
     Ok(())
 }
 
 /// Of sixteen concurrent requests with one key, one succeeds.
-pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_reserved_once_concurrently(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let scope = fixture.build.scope(&fixture.merchant, &format!("k{round}"));
@@ -80,12 +84,12 @@ pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Resul
         }
         let results = tasks.join_all().await;
         let won = results.iter().filter(|result| result.is_ok()).count();
-        ensure_eq!(won, 1, "winners of round {round}: {results:?}");
+        ensure_eq!(won, 1, "units committed in round {round}: {results:?}");
         for result in results.into_iter().filter(Result::is_err) {
             ensure_err!(
                 result,
                 CommitError::IdempotencyKeyTaken,
-                "a loser of round {round}"
+                "a failed unit of round {round}"
             );
         }
     }
@@ -93,7 +97,7 @@ pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Resul
 }
 
 /// A released key is as if it had never been reserved.
-pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Result<()> {
+pub async fn a_released_key_can_be_reserved_again(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -105,20 +109,20 @@ pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Resu
     fixture.commit(freeing).await?;
     ensure!(
         fixture.store.checkout.key(&scope).await?.is_none(),
-        "a freed key is found"
+        "the record of a released key is found"
     );
     let waiting = unit_reserving_key.operations[0].operation.id;
     ensure_eq!(
         fixture.store.checkout.reserved_key(waiting).await?,
         None,
-        "a freed key waits"
+        "the released key is found by its operation"
     );
     fixture.commit(fixture.unit_reserving_key(&scope)).await?;
     Ok(())
 }
 
 /// The response stored first is kept, byte for byte; a later release has no effect.
-pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stored_response_is_not_overwritten(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k\"'%_~");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -149,13 +153,13 @@ pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Resu
             .await?
             .context("the key")?;
         ensure_eq!(record.answer, Some(first.clone()), "the answer");
-        ensure_eq!(record.answered_at, Some(at), "when");
+        ensure_eq!(record.answered_at, Some(at), "the time of the response");
     }
     Ok(())
 }
 
-/// A response is stored for 72 hours, then the key is free; an unanswered key never expires.
-pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
+/// A response is stored for 72 hours, then the key is free; a key without a response never expires.
+pub async fn a_key_expires_after_72_hours(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let answered = fixture.build.scope(&fixture.merchant, "answered");
     let reserved = fixture.build.scope(&fixture.merchant, "reserved");
@@ -170,14 +174,14 @@ pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(early).await,
         CommitError::IdempotencyKeyTaken,
-        "after exactly 72 hours"
+        "a unit after exactly 72 hours"
     );
     fixture.build.advance(1);
     let late = fixture.unit_reserving_key(&reserved);
     ensure_err!(
         fixture.commit(late).await,
         CommitError::IdempotencyKeyTaken,
-        "an unanswered key"
+        "a unit for a key without a response"
     );
     let other = RequestFingerprint::of("POST", "/other", b"");
     let mut taking = fixture.unit_reserving_key(&answered);
@@ -191,22 +195,31 @@ pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
         .key(&answered)
         .await?
         .context("the key")?;
-    ensure_eq!(record.fingerprint, other, "the new request");
-    ensure_eq!(record.answer, None, "the old answer is gone");
+    ensure_eq!(
+        record.fingerprint,
+        other,
+        "the fingerprint of the new request"
+    );
+    ensure_eq!(record.answer, None, "the response to the new request");
     let waiting = taking.operations[0].operation.id;
     let scope = fixture.store.checkout.reserved_key(waiting).await?;
-    ensure_eq!(scope, Some(answered.clone()), "the new request waits");
+    ensure_eq!(
+        scope,
+        Some(answered.clone()),
+        "the key that is reserved for the new request"
+    );
     let again = fixture.unit_storing_response(&answered, "third");
     ensure_err!(
         fixture.commit(again).await,
         CommitError::IdempotencyKeyTaken,
-        "taken again"
+        "a second unit after 72 hours"
     );
     Ok(())
 }
 
-/// An answered key is free after 72 hours only if the operation that its request started has ended.
-pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::Result<()> {
+/// A key with a response is free after 72 hours only if the operation that its request started has
+/// ended.
+pub async fn a_key_of_an_open_operation_is_never_free(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "open");
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
@@ -222,13 +235,17 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::
     fixture.commit(unit).await?;
     fixture.build.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
     let record = store.checkout.key(&scope).await?.context("the key")?;
-    ensure_eq!(record.operation, Some(operation.id), "its operation");
+    ensure_eq!(
+        record.operation,
+        Some(operation.id),
+        "the operation of the record"
+    );
     ensure_err!(
         fixture
             .commit(fixture.unit_storing_response(&scope, "second"))
             .await,
         CommitError::IdempotencyKeyTaken,
-        "while the operation is open"
+        "a unit while the operation is open"
     );
     let mut unit = fixture.build.next_unit(&session);
     unit.changed_operations = vec![ChangedOperation {
@@ -246,7 +263,7 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::
 }
 
 /// Two merchants can use the same key; keys are case-sensitive.
-pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn keys_belong_to_their_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let scopes = [
@@ -274,8 +291,8 @@ pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// The key of a reserved request is found by its operation until it is answered.
-pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<()> {
+/// The key of a reserved request is found by its operation until its response is stored.
+pub async fn the_reserved_key_has_no_response(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // Quotes inside a key are part of it: the second key differs from the first.
     let (one, two) = (
@@ -292,8 +309,16 @@ pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<(
         let id = unit.operations[0].operation.id;
         fixture.store.checkout.reserved_key(id)
     };
-    ensure_eq!(waiting(&first).await?, Some(one.clone()), "the first");
-    ensure_eq!(waiting(&second).await?, Some(two.clone()), "the second");
+    ensure_eq!(
+        waiting(&first).await?,
+        Some(one.clone()),
+        "the key of the first operation"
+    );
+    ensure_eq!(
+        waiting(&second).await?,
+        Some(two.clone()),
+        "the key of the second operation"
+    );
     let mut unit_storing_response = fixture.build.next_unit(&first.session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: one,
@@ -301,13 +326,21 @@ pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<(
         at: fixture.build.now(),
     });
     fixture.commit(unit_storing_response).await?;
-    ensure_eq!(waiting(&first).await?, None, "once it is answered");
-    ensure_eq!(waiting(&second).await?, Some(two), "the second, still");
+    ensure_eq!(
+        waiting(&first).await?,
+        None,
+        "the key of the first operation after its response was stored"
+    );
+    ensure_eq!(
+        waiting(&second).await?,
+        Some(two),
+        "the key of the second operation after the first one's response was stored"
+    );
     Ok(())
 }
 
 /// A record that guards no change of a session is written without a unit, under the same rules.
-pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
     let write = |body: &str| IdempotencyWrite::ReserveAndComplete {
@@ -319,16 +352,24 @@ pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()
     let checkout = &store.checkout;
     checkout.write_idempotency_record(write("first")).await?;
     let again = checkout.write_idempotency_record(write("second")).await;
-    ensure_err!(again, CommitError::IdempotencyKeyTaken, "taken by itself");
+    ensure_err!(
+        again,
+        CommitError::IdempotencyKeyTaken,
+        "a second write without a unit"
+    );
     let unit = fixture.unit_reserving_key(&scope);
     ensure_err!(
         fixture.commit(unit).await,
         CommitError::IdempotencyKeyTaken,
-        "taken for a unit"
+        "a unit after a write without a unit"
     );
     let record = checkout.key(&scope).await?.context("the key")?;
     ensure_eq!(record.answer, Some(answer("first")), "the answer");
-    ensure_eq!(record.answered_at, Some(fixture.build.now()), "when");
+    ensure_eq!(
+        record.answered_at,
+        Some(fixture.build.now()),
+        "the time of the response"
+    );
     ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
 
     let of_unit = fixture.build.scope(&fixture.merchant, "of_a_unit");
@@ -342,11 +383,15 @@ pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()
     ensure_err!(
         taken.await,
         CommitError::IdempotencyKeyTaken,
-        "taken by a unit"
+        "a write without a unit after a unit"
     );
     fixture.build.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
     checkout.write_idempotency_record(write("later")).await?;
     let record = checkout.key(&scope).await?.context("the key")?;
-    ensure_eq!(record.answer, Some(answer("later")), "after 72 hours");
+    ensure_eq!(
+        record.answer,
+        Some(answer("later")),
+        "the response after 72 hours"
+    );
     Ok(())
 }

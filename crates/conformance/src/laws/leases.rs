@@ -11,7 +11,7 @@ use oncharge_ports::{
 };
 use tokio::task::JoinSet;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// A lease duration that outlasts any test.
 const LONG: Duration = Duration::from_secs(100_000_000);
@@ -20,7 +20,7 @@ const EXPIRED: Duration = Duration::ZERO;
 
 /// A commit under a lease that has expired, belongs to another worker, was released or never
 /// existed writes nothing.
-pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_lease_cannot_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let later = fixture.build.now().plus_seconds(60);
@@ -42,7 +42,7 @@ pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
 }
 
 /// The same holds for leases of sessions.
-pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn a_lost_session_lease_cannot_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let due = session.expires_at;
@@ -61,12 +61,12 @@ pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result
     queue.release(held, due).await?;
     refused(&fixture, &session, held).await?;
     let again = first(LONG).await?;
-    ensure!(again.token != held.token, "a claim's token was given twice");
+    ensure!(again.token != held.token, "a lease token was issued twice");
     allowed(&fixture, &session, again).await.map(|_| ())
 }
 
 /// Of eight concurrent workers that claim forty operations, each operation is claimed by one.
-pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_item_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..40 {
         fixture.session_with_attempt().await?;
@@ -105,13 +105,13 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(items.len(), 40, "claimed operations");
     ensure!(
         claimed.iter().all(|claimed| claimed.tries == 1),
-        "first tries: {claimed:?}"
+        "wrong number of tries: {claimed:?}"
     );
     Ok(())
 }
 
 /// The same for sessions whose deadline has passed.
-pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_session_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..30 {
         fixture.session().await?;
@@ -146,23 +146,23 @@ pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A renewed lease is held; a lost lease can be neither renewed nor released.
-pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
+pub async fn a_renewed_lease_holds(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.session_with_attempt().await?;
     let (queue, now) = (&fixture.store.queue, fixture.build.now().plus_seconds(60));
     let lost = claim_operation(&fixture, now, EXPIRED).await?;
     ensure!(
         !queue.renew(lost, LONG).await?,
-        "a lease that is over was renewed"
+        "an expired lease was renewed"
     );
     let held = claim_operation(&fixture, now, LONG).await?;
     ensure!(
         !queue.renew(lost, LONG).await?,
-        "another's lease was renewed"
+        "another worker's lease was renewed"
     );
     ensure!(
         queue.renew(held, LONG).await?,
-        "a lease that holds was not renewed"
+        "a valid lease was not renewed"
     );
     queue.release(lost, now.plus_seconds(-50)).await?;
     let claimed = queue
@@ -170,21 +170,21 @@ pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
         .await?;
     ensure!(
         claimed.is_empty(),
-        "given back under a lost lease: {claimed:?}"
+        "claimable after a release under a lost lease: {claimed:?}"
     );
     ensure!(
         queue.renew(held, EXPIRED).await?,
-        "shortening is renewing, too"
+        "a valid lease was not shortened"
     );
     ensure!(
         !queue.renew(held, LONG).await?,
-        "shortened to nothing, it is over"
+        "a lease that was shortened to zero was renewed"
     );
     Ok(())
 }
 
 /// The item of a worker that died is claimed by the next one, under another token.
-pub async fn an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn an_expired_lease_can_be_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, attempt) = fixture.session_with_attempt().await?;
     let now = fixture.build.now().plus_seconds(60);
@@ -195,7 +195,9 @@ pub async fn an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()
             .queue
             .claim_operations(now, &ClaimFilter::up_to(10), EXPIRED)
             .await?;
-        let claimed = claimed.first().context("a lapsed lease blocks")?;
+        let claimed = claimed
+            .first()
+            .context("an expired lease blocks the claim")?;
         ensure_eq!(
             (claimed.operation, claimed.tries),
             (attempt.id, tries),
@@ -203,7 +205,7 @@ pub async fn an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()
         );
         ensure!(
             tokens.insert(claimed.lease.token),
-            "a token was given twice"
+            "a lease token was issued twice"
         );
     }
     Ok(())
@@ -241,7 +243,7 @@ async fn refused(fixture: &Fixture, session: &Session, lease: Lease) -> anyhow::
     );
     ensure_eq!(fixture.load(session.id).await?, *session, "the session");
     let found = fixture.store.checkout.operation(operation).await?;
-    ensure_eq!(found, None, "an operation under a lost lease");
+    ensure_eq!(found, None, "an operation of a unit under a lost lease");
     let there = fixture.store.checkout.is_committed(&unit).await?;
     ensure!(!there, "a unit under a lost lease counts as committed");
     Ok(())

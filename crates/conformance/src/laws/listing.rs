@@ -10,7 +10,7 @@ use oncharge_domain::{
 use oncharge_ports::queries::{EventFilter, Page, RefundFilter, SessionFilter};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{ALL, Fixture},
 };
 
@@ -24,8 +24,8 @@ fn newest_first(sessions: &[Session]) -> Vec<SessionId> {
     ids(&sessions)
 }
 
-/// Paging returns each session once, in order, whatever is added or changed meanwhile.
-pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
+/// Paging returns each session once, in order, even if rows are added or changed between pages.
+pub async fn pages_are_stable(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
     for number in 0..23 {
@@ -52,12 +52,12 @@ pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
         fixture.session().await?;
         fixture.commit(fixture.build.next_unit(changed)).await?;
     }
-    ensure_eq!(seen, newest_first(&sessions), "the pages in a row");
+    ensure_eq!(seen, newest_first(&sessions), "the sessions of all pages");
     Ok(())
 }
 
 /// The same for refunds and events.
-pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Result<()> {
+pub async fn pages_of_refunds_and_events_are_stable(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut session = fixture.session().await?;
     let (mut refunds, mut events) = (Vec::new(), Vec::new());
@@ -116,7 +116,7 @@ pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Re
 }
 
 /// No list contains a row of another merchant, even if filtered by its session.
-pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Result<()> {
+pub async fn another_merchants_rows_are_not_listed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mine, other) = (fixture.session().await?, fixture.other_merchant().await?);
     let mut theirs = fixture.build.session(&other);
@@ -161,7 +161,9 @@ pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Res
 
 /// Order number and PSP reference filter the list, alone and with other filters; equal values of
 /// another merchant are not included.
-pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_are_found_by_order_and_psp_reference(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let order = |text: &str| Some(OrderId::parse(text).unwrap());
@@ -223,7 +225,7 @@ pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> any
 }
 
 /// Reference, creation time and status filter the list, alone and together.
-pub async fn session_filters_apply(store: &Store) -> anyhow::Result<()> {
+pub async fn session_filters_apply(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (start, mut sessions) = (fixture.build.now(), Vec::new());
     for number in 0..6_usize {
@@ -277,7 +279,7 @@ pub async fn session_filters_apply(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A session in `created` is listed as `created` until its expiry, as `expired` from then on.
-pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<()> {
+pub async fn created_and_expired_depend_on_now(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let waiting = fixture.session().await?;
     let mut unit = fixture.build.next_unit(&fixture.session().await?);
@@ -309,18 +311,18 @@ pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<
             ensure_eq!(
                 found.contains(&waiting.id),
                 wanted,
-                "{status:?} when over: {over}"
+                "whether the open session is listed as {status:?} when expired: {over}"
             );
             let is_expired = status == StatusName::Expired;
             ensure_eq!(
                 found.contains(&withdrawn.id),
                 is_expired,
-                "withdrawn as {status:?}"
+                "whether the withdrawn session is listed as {status:?}"
             );
             ensure_eq!(
                 found.contains(&session_with_attempt.id),
                 false,
-                "refused as {status:?}"
+                "whether the refused session is listed as {status:?}"
             );
         }
     }
@@ -328,7 +330,7 @@ pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<
 }
 
 /// Events are filtered by session and kind, refunds by session.
-pub async fn event_and_refund_filters_apply(store: &Store) -> anyhow::Result<()> {
+pub async fn event_and_refund_filters_apply(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
     for _ in 0..2 {

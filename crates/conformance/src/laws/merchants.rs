@@ -12,13 +12,13 @@ use oncharge_domain::{
 use oncharge_ports::merchant_repository::KeyRemoval;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::Fixture,
     generate::{self, Draw},
 };
 
 /// Settings load as they were written, new and changed, without a change of another merchant.
-pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn merchants_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let merchants = &fixture.store.merchants;
     let audit = |action| fixture.build.audit(action);
@@ -43,7 +43,7 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             merchants.merchant(merchant.id).await?,
             Some(merchant.clone()),
-            "new"
+            "the new merchant"
         );
         merchant.name = MerchantName::parse(&draw.one(generate::text(100))).unwrap();
         merchant.automatic_capture = !merchant.automatic_capture;
@@ -57,11 +57,14 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         merchant.account = PspAccount::new("simulator", "other")?;
         merchant.version += 1;
         let entry = audit(AuditAction::SettingsChanged);
-        ensure!(merchants.update(&merchant, &entry).await?, "it is there");
+        ensure!(
+            merchants.update(&merchant, &entry).await?,
+            "the merchant was not updated"
+        );
         ensure_eq!(
             merchants.merchant(merchant.id).await?,
             Some(merchant),
-            "changed"
+            "the changed merchant"
         );
     }
     let first = merchants.merchant(fixture.merchant.id).await?;
@@ -71,15 +74,19 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
     let entry = audit(AuditAction::SettingsChanged);
     ensure!(
         !merchants.update(&nobody, &entry).await?,
-        "nobody was updated"
+        "a merchant that does not exist was updated"
     );
-    ensure_eq!(merchants.merchant(nobody.id).await?, None, "nobody");
+    ensure_eq!(
+        merchants.merchant(nobody.id).await?,
+        None,
+        "a merchant that does not exist"
+    );
     Ok(())
 }
 
 /// Of two writes based on the same version of the settings, the second one writes nothing.
-pub async fn settings_are_written_over_the_version_that_was_read(
-    store: &Store,
+pub async fn settings_are_not_written_over_a_newer_version(
+    store: &TestedStore,
 ) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
@@ -90,15 +97,21 @@ pub async fn settings_are_written_over_the_version_that_was_read(
     let mut other = fixture.merchant.clone();
     other.version += 1;
     other.automatic_capture = !other.automatic_capture;
-    ensure!(merchants.update(&disabled, &entry()).await?, "the first");
-    ensure!(!merchants.update(&other, &entry()).await?, "the second");
+    ensure!(
+        merchants.update(&disabled, &entry()).await?,
+        "the first write failed"
+    );
+    ensure!(
+        !merchants.update(&other, &entry()).await?,
+        "the second write succeeded"
+    );
     let found = merchants.merchant(fixture.merchant.id).await?;
-    ensure_eq!(found, Some(disabled), "what the first wrote");
+    ensure_eq!(found, Some(disabled), "the settings after both writes");
     Ok(())
 }
 
 /// Successive pages contain each merchant once, by id.
-pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
+pub async fn merchants_are_listed_by_id(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut wanted = vec![fixture.merchant.clone()];
     for _ in 0..4 {
@@ -109,17 +122,17 @@ pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
     let (mut found, mut after) = (Vec::new(), None);
     for _ in 0..4 {
         let page = fixture.store.merchants.list(after, 2).await?;
-        ensure!(page.len() <= 2, "no more than asked for");
+        ensure!(page.len() <= 2, "a page is longer than its limit");
         after = page.last().map(|last| last.id).or(after);
         found.extend(page);
     }
-    ensure_eq!(found, wanted, "the pages in a row");
+    ensure_eq!(found, wanted, "the merchants of all pages");
     Ok(())
 }
 
 /// Each account is listed once, however many merchants use it; also those of disabled merchants,
 /// whose payments can still be refunded.
-pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Result<()> {
+pub async fn accounts_of_merchants_are_listed_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
     let names = [
@@ -148,7 +161,7 @@ pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Res
 }
 
 /// Each key is found by its own hash, with its merchant; a hash is unique.
-pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_found_by_its_hash(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let merchants = &fixture.store.merchants;
@@ -173,13 +186,13 @@ pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
     let (again, _) = fixture.build.api_key(&other);
     let audit = fixture.build.audit(AuditAction::KeyCreated);
     let twice = merchants.add_key(&again, &keys[0].1, &audit).await;
-    ensure!(twice.is_err(), "one hash for two keys");
+    ensure!(twice.is_err(), "two keys have the same hash");
     let (found, _) = merchants.key(&keys[0].1).await?.context("the first key")?;
     equal(&found, &keys[0].0)
 }
 
 /// A key's end takes effect at its time and can only become earlier; other keys are not changed.
-pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_ends_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
     let (key, hash) = fixture.build.api_key(&fixture.merchant);
@@ -200,17 +213,17 @@ pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             found.ends_at,
             Some(start.plus_seconds(wanted)),
-            "after {seconds} s"
+            "the end of the key after {seconds} s"
         );
     }
     let (found, _) = merchants.key(&other_hash).await?.context("the other key")?;
-    ensure_eq!(found.ends_at, None::<Timestamp>, "the other key");
+    ensure_eq!(found.ends_at, None::<Timestamp>, "the end of the other key");
     Ok(())
 }
 
 /// At most five, however many are added concurrently; keys in their grace period, ended keys and
 /// other merchants' keys do not count.
-pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
+pub async fn active_keys_are_limited(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let merchants = &fixture.store.merchants;
@@ -223,10 +236,14 @@ pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
     let added = join_all((0..8).map(|_| add(&fixture.merchant))).await;
     let added: Vec<(bool, ApiKey)> = added.into_iter().collect::<Result<_, _>>()?;
     // The merchant has its first key already.
-    ensure_eq!(added.iter().filter(|(added, _)| *added).count(), 4, "added");
+    ensure_eq!(
+        added.iter().filter(|(added, _)| *added).count(),
+        4,
+        "the number of added keys"
+    );
     let listed = merchants.keys(fixture.merchant.id, now).await?;
-    ensure_eq!(listed.len(), 5, "active keys");
-    ensure!(add(&other).await?.0, "another merchant's");
+    ensure_eq!(listed.len(), 5, "the number of active keys");
+    ensure!(add(&other).await?.0, "another merchant's key was refused");
     for seconds in [0, 100] {
         let listed = merchants.keys(fixture.merchant.id, now).await?;
         let active = listed.iter().find(|key| key.is_active());
@@ -234,15 +251,18 @@ pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
         let audit = fixture.build.audit(AuditAction::KeyRevoked);
         let end = now.plus_seconds(seconds);
         merchants.end_key(id, end, &audit).await?;
-        ensure!(add(&fixture.merchant).await?.0, "in place of an ended one");
-        ensure!(!add(&fixture.merchant).await?.0, "a sixth one");
+        ensure!(
+            add(&fixture.merchant).await?.0,
+            "a key was refused although another has ended"
+        );
+        ensure!(!add(&fixture.merchant).await?.0, "a sixth key was added");
     }
     Ok(())
 }
 
 /// Lists all keys that have not ended, newest first, with their hints and times; only of this
 /// merchant.
-pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
+pub async fn a_merchants_keys_are_listed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     let merchants = &fixture.store.merchants;
@@ -256,7 +276,7 @@ pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
         merchants.add_key(&key, &hash, &audit).await?;
         keys.insert(0, key);
     }
-    let ends = keys[1].ends_at.context("the first one's end")?;
+    let ends = keys[1].ends_at.context("the end of the first key")?;
     for (at, wanted) in [
         (
             fixture.build.now(),
@@ -265,27 +285,27 @@ pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
         (ends, vec![&keys[0], &keys[2], &keys[3]]),
     ] {
         let found = merchants.keys(fixture.merchant.id, at).await?;
-        ensure_eq!(found.len(), wanted.len(), "keys at {at:?}");
+        ensure_eq!(found.len(), wanted.len(), "the number of keys at {at:?}");
         for (found, key) in found.iter().zip(wanted) {
             equal(found, key)?;
             ensure_eq!(found.hint, key.hint, "the hint");
         }
     }
     let theirs = merchants.keys(other.id, fixture.build.now()).await?;
-    ensure_eq!(theirs.len(), 1, "another merchant's");
+    ensure_eq!(theirs.len(), 1, "the number of another merchant's keys");
     equal(&theirs[0], &other_key)?;
     for key in &keys {
         let found = merchants.key_with_id(key.id).await?;
-        equal(&found.context("a key by its id")?, key)?;
+        equal(&found.context("the key is not found by its id")?, key)?;
     }
     let nobody = merchants.key_with_id(fixture.build.id()).await?;
-    ensure!(nobody.is_none(), "an unknown id");
+    ensure!(nobody.is_none(), "an unknown id was found");
     Ok(())
 }
 
 /// A merchant ends its own keys at once, but never the last active one: if many are ended
 /// concurrently, one is left. A key in its grace period does not count as active, and can be ended.
-pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
+pub async fn the_last_active_key_is_kept(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let (merchants, now) = (&fixture.store.merchants, fixture.build.now());
@@ -302,22 +322,38 @@ pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
         Ok(merchants.remove_key(merchant.id, id, now, &audit).await?)
     };
     let foreign = remove(&other, keys[0]).await?;
-    ensure_eq!(foreign, KeyRemoval::NotFound, "another merchant's key");
+    ensure_eq!(
+        foreign,
+        KeyRemoval::NotFound,
+        "the removal of another merchant's key"
+    );
     let results = join_all(keys.iter().map(|id| remove(&fixture.merchant, *id))).await;
     let results: Vec<KeyRemoval> = results.into_iter().collect::<Result<_, _>>()?;
     let kept = results.iter().filter(|one| **one == KeyRemoval::LastActive);
-    ensure_eq!(kept.count(), 1, "kept: {results:?}");
-    ensure_eq!(results[3], KeyRemoval::Ended, "the one in its grace period");
+    ensure_eq!(
+        kept.count(),
+        1,
+        "the number of keys that were kept: {results:?}"
+    );
+    ensure_eq!(
+        results[3],
+        KeyRemoval::Ended,
+        "the removal of the key in its grace period"
+    );
     let left = merchants.keys(fixture.merchant.id, now).await?;
-    ensure_eq!(left.len(), 1, "keys that are left");
-    ensure!(left[0].is_active(), "an active one is left");
+    ensure_eq!(left.len(), 1, "the number of remaining keys");
+    ensure!(left[0].is_active(), "the remaining key is not active");
     let again = remove(&fixture.merchant, keys[3]).await?;
-    ensure_eq!(again, KeyRemoval::NotFound, "one that has ended");
+    ensure_eq!(
+        again,
+        KeyRemoval::NotFound,
+        "the removal of a key that has ended"
+    );
     Ok(())
 }
 
 /// The first use is recorded, then one per hour; uses in between write nothing.
-pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Result<()> {
+pub async fn the_last_use_is_recorded_once_an_hour(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (merchants, start) = (&fixture.store.merchants, fixture.build.now());
     let (other, _) = fixture.other_merchant_with_key().await?;
@@ -329,11 +365,11 @@ pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Res
         ensure_eq!(
             found,
             Some(start.plus_seconds(recorded)),
-            "after {seconds} s"
+            "the last use after {seconds} s"
         );
     }
     let theirs = merchants.keys(other.id, start).await?;
-    ensure_eq!(theirs[0].last_used_at, None, "another key");
+    ensure_eq!(theirs[0].last_used_at, None, "the last use of another key");
     Ok(())
 }
 

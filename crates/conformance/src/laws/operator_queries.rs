@@ -15,7 +15,7 @@ use oncharge_ports::{
 use oncharge_testkit::build::reference;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{ALL, Fixture},
 };
 
@@ -70,7 +70,7 @@ async fn identifier(
 
 /// A session is found by its id, its reference, its order number, and the PSP reference of any of
 /// its operations; by exact match, and whatever its merchant.
-pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Result<()> {
+pub async fn a_session_is_found_by_each_identifier(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let first = identifier(&fixture, &fixture.merchant, "ref-1", Some("shared")).await?;
@@ -105,7 +105,7 @@ pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Res
         ensure_eq!(
             find_by_text(&fixture, text).await?,
             wanted,
-            "called {text:?}"
+            "the sessions found by {text:?}"
         );
     }
     for session in [&first, &second, &third] {
@@ -116,19 +116,23 @@ pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Res
         ensure_eq!(
             found(&fixture, &search, ALL).await?,
             [session.id],
-            "by its id"
+            "the session found by its id"
         );
     }
     let nobody = SessionSearch {
         identifier: Some(SessionIdentifier::Session(fixture.build.id())),
         ..any_session(&fixture)
     };
-    ensure_eq!(found(&fixture, &nobody, ALL).await?, [], "an id of nothing");
+    ensure_eq!(
+        found(&fixture, &nobody, ALL).await?,
+        [],
+        "the sessions found by an unknown id"
+    );
     Ok(())
 }
 
 /// Each filter applies alone and with an identifier: merchant, status as read, creation time.
-pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
+pub async fn search_filters_apply(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     let start = fixture.build.now();
@@ -197,7 +201,7 @@ pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Paging returns each session of every merchant once, in order, whatever is added.
-pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<()> {
+pub async fn pages_of_all_merchants_are_stable(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     for number in 0..17 {
@@ -221,7 +225,7 @@ pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<
         let wanted = places(&fixture, &search, ALL).await?;
         let mut newest_first = wanted.clone();
         newest_first.sort_by_key(|place| std::cmp::Reverse(*place));
-        ensure_eq!(wanted, newest_first, "in one page");
+        ensure_eq!(wanted, newest_first, "the sessions in one page");
         anyhow::ensure!(wanted.len() >= 17, "only {} sessions", wanted.len());
         let (mut seen, mut after) = (Vec::new(), None);
         loop {
@@ -229,9 +233,9 @@ pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<
             let Some((created_at, id)) = found.last().copied() else {
                 break;
             };
-            anyhow::ensure!(found.len() <= 4, "a page of {}", found.len());
+            anyhow::ensure!(found.len() <= 4, "a page of {} sessions", found.len());
             seen.extend(found);
-            anyhow::ensure!(seen.len() <= wanted.len(), "pages without an end");
+            anyhow::ensure!(seen.len() <= wanted.len(), "the pages do not end");
             after = Some(Position {
                 created_at,
                 id: id.uuid(),
@@ -239,7 +243,7 @@ pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<
             fixture.build.advance(1);
             fixture.session().await?;
         }
-        ensure_eq!(seen, wanted, "the pages in a row");
+        ensure_eq!(seen, wanted, "the sessions of all pages");
     }
     Ok(())
 }
@@ -261,7 +265,7 @@ async fn places(
 }
 
 /// Recent sessions of every merchant are counted by their status as read, up to a limit.
-pub async fn sessions_are_counted_by_status(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_are_counted_by_status(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     fixture.session().await?;
@@ -285,19 +289,23 @@ pub async fn sessions_are_counted_by_status(store: &Store) -> anyhow::Result<()>
             .count_sessions(since, now, most)
             .await?;
         let names: Vec<StatusName> = counted.iter().map(|(name, _)| *name).collect();
-        ensure_eq!(names, StatusName::ALL, "one entry for each");
+        ensure_eq!(names, StatusName::ALL, "the counted statuses");
         let count = |name| counted.iter().find(|(it, _)| *it == name).map(|(_, n)| *n);
         ensure_eq!(
             count(StatusName::Created),
             Some(created),
-            "created, at most {most}"
+            "the sessions in created, counting at most {most}"
         );
         ensure_eq!(
             count(StatusName::Expired),
             Some(expired),
-            "expired, at most {most}"
+            "the sessions in expired, counting at most {most}"
         );
-        ensure_eq!(count(StatusName::Captured), Some(0), "captured");
+        ensure_eq!(
+            count(StatusName::Captured),
+            Some(0),
+            "the sessions in captured"
+        );
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use oncharge_ports::webhook_repository::{
 use oncharge_testkit::build::endpoint_url;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, webhooks::LONG},
 };
 
@@ -46,15 +46,16 @@ async fn new_events_of(
 /// The number of these deliveries that are pending.
 async fn pending(fixture: &Fixture, events: &[EventId]) -> anyhow::Result<usize> {
     let found = fixture.store.webhooks.outgoing(events).await?;
-    ensure_eq!(found.len(), events.len(), "deliveries");
+    ensure_eq!(found.len(), events.len(), "the number of deliveries");
     let states = found.iter().map(|outgoing| outgoing.delivery.state);
     Ok(states
         .filter(|state| *state == DeliveryState::Pending)
         .count())
 }
 
-/// The end of an endpoint ends one batch, and each call one more, of the given merchant.
-pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::Result<()> {
+/// Disabling an endpoint ends one batch of its deliveries; each call ends one more, of the given
+/// merchant only.
+pub async fn orphaned_deliveries_are_ended_in_batches(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
@@ -65,43 +66,59 @@ pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::
     ensure_eq!(
         webhooks.end_orphaned_deliveries(None).await?,
         0,
-        "of no ended one"
+        "the number ended without an ended endpoint"
     );
     fixture.remove(&other).await?;
-    ensure_eq!(pending(&fixture, &theirs).await?, 1, "theirs");
+    ensure_eq!(
+        pending(&fixture, &theirs).await?,
+        1,
+        "the other merchant's pending deliveries"
+    );
     let mine = Some(fixture.merchant.id);
     ensure_eq!(
         webhooks.end_orphaned_deliveries(mine).await?,
         0,
-        "of an enabled one"
+        "the number ended for an enabled endpoint"
     );
     fixture.remove(&fixture.merchant).await?;
     for (left, ended) in [(PORTION + 3, PORTION), (3, 3), (0, 0)] {
-        ensure_eq!(pending(&fixture, &ours).await?, left, "ours");
+        ensure_eq!(
+            pending(&fixture, &ours).await?,
+            left,
+            "the merchant's own pending deliveries"
+        );
         ensure_eq!(
             webhooks.end_orphaned_deliveries(mine).await?,
             ended as u64,
-            "ended"
+            "the number ended in a batch"
         );
     }
-    ensure_eq!(pending(&fixture, &theirs).await?, 1, "theirs are not ours");
+    ensure_eq!(
+        pending(&fixture, &theirs).await?,
+        1,
+        "the other merchant's pending deliveries"
+    );
     ensure_eq!(
         webhooks.end_orphaned_deliveries(None).await?,
         1,
-        "of anybody"
+        "the number ended for any merchant"
     );
-    ensure_eq!(pending(&fixture, &theirs).await?, 0, "theirs at last");
+    ensure_eq!(
+        pending(&fixture, &theirs).await?,
+        0,
+        "the other merchant's pending deliveries"
+    );
     ensure_eq!(
         webhooks.end_orphaned_deliveries(None).await?,
         0,
-        "all has ended"
+        "the number ended after the last batch"
     );
     Ok(())
 }
 
 /// No endpoint can be set, at any URL, while orphaned deliveries exist; they are sent to the next
 /// endpoint only if they are redelivered. Deliveries to a URL that has not ended continue.
-pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Result<()> {
+pub async fn orphaned_deliveries_are_not_revived(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture
         .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
@@ -110,22 +127,42 @@ pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Resul
     fixture.endpoint().await?;
     let gone = new_events_of(&fixture, &fixture.merchant, PORTION + 3).await?;
     disable(&fixture, gone[0]).await?;
-    ensure_eq!(pending(&fixture, &gone).await?, 2, "left over");
+    ensure_eq!(
+        pending(&fixture, &gone).await?,
+        2,
+        "the orphaned deliveries"
+    );
     set_after_all_has_ended(&fixture).await?;
-    ensure_eq!(pending(&fixture, &gone).await?, 0, "what was left over");
-    ensure_eq!(pending(&fixture, &elsewhere).await?, 1, "to the other URL");
+    ensure_eq!(
+        pending(&fixture, &gone).await?,
+        0,
+        "the orphaned deliveries after they were ended"
+    );
+    ensure_eq!(
+        pending(&fixture, &elsewhere).await?,
+        1,
+        "the pending deliveries to the other URL"
+    );
 
     let removed = new_events_of(&fixture, &fixture.merchant, PORTION + 3).await?;
     fixture.remove(&fixture.merchant).await?;
     let all = [elsewhere, removed.clone()].concat();
-    ensure_eq!(pending(&fixture, &all).await?, 4, "left over, to any URL");
+    ensure_eq!(
+        pending(&fixture, &all).await?,
+        4,
+        "the orphaned deliveries to all URLs"
+    );
     set_after_all_has_ended(&fixture).await?;
-    ensure_eq!(pending(&fixture, &all).await?, 0, "what was left over");
+    ensure_eq!(
+        pending(&fixture, &all).await?,
+        0,
+        "the orphaned deliveries after they were ended"
+    );
     let later = fixture.build.now().plus_seconds(1_000_000);
     ensure_eq!(
         fixture.claimable_events(later).await?,
         [],
-        "nothing goes out"
+        "the claimable events"
     );
 
     let (event, merchant) = (removed[0], fixture.merchant.id);
@@ -135,8 +172,12 @@ pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Resul
         .webhooks
         .end_orphaned_deliveries(Some(merchant))
         .await?;
-    ensure_eq!(ended, 0, "of an enabled endpoint");
-    ensure_eq!(fixture.claimable_events(later).await?, [event], "it alone");
+    ensure_eq!(ended, 0, "the number ended for an enabled endpoint");
+    ensure_eq!(
+        fixture.claimable_events(later).await?,
+        [event],
+        "the claimable events after one redelivery"
+    );
     Ok(())
 }
 
@@ -154,7 +195,8 @@ async fn disable(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
     Ok(fixture.store.webhooks.record(&attempt_record).await?)
 }
 
-/// Sets the endpoint again: refused without any change until all orphaned deliveries have ended.
+/// Sets the endpoint again, which is refused without any change until all orphaned deliveries have
+/// ended.
 async fn set_after_all_has_ended(fixture: &Fixture) -> anyhow::Result<()> {
     let (webhooks, merchant) = (&fixture.store.webhooks, fixture.merchant.id);
     let before = webhooks.endpoint(merchant).await?;
@@ -177,9 +219,13 @@ async fn set_after_all_has_ended(fixture: &Fixture) -> anyhow::Result<()> {
         ensure_eq!(
             set,
             EndpointWrite::OrphanedDeliveries,
-            "while something is left over"
+            "setting an endpoint while orphaned deliveries exist"
         );
-        ensure_eq!(webhooks.endpoint(merchant).await?, before, "as it was");
+        ensure_eq!(
+            webhooks.endpoint(merchant).await?,
+            before,
+            "the endpoint after a refused write"
+        );
     }
     while webhooks.end_orphaned_deliveries(Some(merchant)).await? > 0 {}
     fixture.set(&same_url).await?;

@@ -11,7 +11,7 @@ use oncharge_ports::{unit_of_work::LeasedItem, work_queue::DeliveryClaimFilter};
 use tokio::task::JoinSet;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG, any, lease_of, sorted},
@@ -21,7 +21,7 @@ use crate::{
 /// The first attempt of a session's next event can start when that of the one before has ended,
 /// successfully or not: not while that is in progress, after its worker died, or while it is
 /// postponed. Other sessions do not wait.
-pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()> {
+pub async fn first_attempts_go_out_in_order(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let events = fixture.new_events(4).await?;
@@ -30,19 +30,19 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.claimable_events(now).await?,
         sorted([events[0], other[0]]),
-        "the first of each"
+        "the first event of each session"
     );
     ensure_eq!(
         fixture.claimable_events(now).await?,
         sorted([events[0], other[0]]),
-        "lapsed, the same again"
+        "the first event of each session, after the lease has expired"
     );
     let claimed = fixture.claim_deliveries(now, LONG).await?;
-    ensure_eq!(claimed.len(), 2, "the first of each, now held");
+    ensure_eq!(claimed.len(), 2, "the number of claims");
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [],
-        "while they are under way"
+        "the claimable events while the first ones are leased"
     );
 
     let later = now.plus_seconds(500);
@@ -53,7 +53,7 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.claimable_events(later).await?,
         [other[0]],
-        "put off, it stays the first"
+        "the claimable events after the first one was postponed"
     );
     fixture
         .record(events[0], lease_of(&claimed, events[0])?, Ok(200))
@@ -61,13 +61,13 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [events[1]],
-        "after a success"
+        "the claimable events after a success"
     );
     fixture.attempt(events[1], Err(SendError::Timeout)).await?;
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [events[2]],
-        "after a failure"
+        "the claimable events after a failure"
     );
     let lease = fixture.claim_delivery(events[2], now, LONG).await?;
     let delivery = fixture.delivery(events[2]).await?;
@@ -78,19 +78,19 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         fixture.delivery(events[2]).await?.state,
         DeliveryState::Dead,
-        "given up"
+        "the state of a delivery that was not attempted"
     );
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [events[3]],
-        "after one that was given up untried"
+        "the claimable events after a delivery ended without an attempt"
     );
     Ok(())
 }
 
 /// A failed delivery is retried when it is due, whatever other deliveries of its session are in
 /// progress or waiting; and no delivery waits for it.
-pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
+pub async fn retries_are_not_ordered(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let (session, first) = fixture.add_event(&session).await?;
@@ -107,16 +107,20 @@ pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [first],
-        "before the retry's time"
+        "the claimable events before the retry is due"
     );
     let retry_at = now.plus_seconds(60);
     let micro = time::Duration::microseconds(-1);
     let held = fixture.claim_deliveries(retry_at.plus(micro), LONG).await?;
-    ensure_eq!(held.len(), 1, "just before, the first alone");
+    ensure_eq!(
+        held.len(),
+        1,
+        "the number of claims just before the retry is due"
+    );
     ensure_eq!(
         fixture.claimable_events(retry_at).await?,
         [second],
-        "the retry's time, while the first is under way"
+        "the claimable events when the retry is due and the first attempt is in progress"
     );
     fixture
         .record(first, lease_of(&held, first)?, Ok(500))
@@ -124,13 +128,13 @@ pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         fixture.claimable_events(retry_at).await?,
         sorted([first, second, third]),
-        "all of them"
+        "the claimable events when no lease is held"
     );
     Ok(())
 }
 
 /// No delivery is claimed after its end or before its due time.
-pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_due_deliveries_are_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -141,12 +145,12 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         fixture.claimable_events(start.plus_seconds(9)).await?,
         [],
-        "before it has happened"
+        "the claimable events before the time of the event"
     );
     ensure_eq!(
         fixture.claimable_events(start.plus_seconds(10)).await?,
         [open],
-        "once it has"
+        "the claimable events at the time of the event"
     );
     let lease = fixture
         .claim_delivery(open, fixture.build.now(), LONG)
@@ -155,12 +159,12 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         fixture.claimable_events(start.plus_seconds(99)).await?,
         [],
-        "put off"
+        "the claimable events before the new due time"
     );
     ensure_eq!(
         fixture.claimable_events(start.plus_seconds(100)).await?,
         [open],
-        "its new time"
+        "the claimable events at the new due time"
     );
     let lease = fixture
         .claim_delivery(open, start.plus_seconds(100), LONG)
@@ -171,14 +175,14 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         fixture.claimable_events(never).await?,
         [],
-        "what is over is not given back"
+        "the claimable events after the delivery ended"
     );
     Ok(())
 }
 
 /// The oldest are claimed first, up to the limits per merchant and in total, none of busy
 /// merchants.
-pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn deliveries_are_limited_per_merchant(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (two, two_key) = fixture.other_merchant_with_key().await?;
     let (three, three_key) = fixture.other_merchant_with_key().await?;
@@ -228,7 +232,7 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
         ensure_eq!(
             events,
             wanted,
-            "of {limit}, {per_merchant} each, without {}",
+            "the events with limit {limit}, {per_merchant} per merchant and {} busy merchants",
             busy.len()
         );
         for claim in claimed {
@@ -236,12 +240,12 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
             ensure_eq!(
                 Some(claim.merchant),
                 owner.map(|(_, owner)| *owner),
-                "whose it is"
+                "the merchant of the claim"
             );
             ensure_eq!(
                 claim.lease.item,
                 LeasedItem::Delivery(claim.event),
-                "what is leased"
+                "the leased item"
             );
         }
     }
@@ -249,7 +253,7 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
 }
 
 /// A merchant with hundreds of due deliveries delays no other merchant, busy or not.
-pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::Result<()> {
+pub async fn a_backlog_does_not_block_other_merchants(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
@@ -275,13 +279,17 @@ pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::
             busy,
         };
         let claimed = store.queue.claim_deliveries(now, &asked, EXPIRED).await?;
-        ensure_eq!(theirs(&claimed), 1, "the other's, with {asked:?}");
+        ensure_eq!(
+            theirs(&claimed),
+            1,
+            "the other merchant's claims with {asked:?}"
+        );
     }
     Ok(())
 }
 
 /// Of eight concurrent workers, each delivery is claimed by one, and of each session one at a time.
-pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+pub async fn no_delivery_is_leased_twice(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut first = Vec::new();
@@ -312,16 +320,18 @@ pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     // A worker may find nothing while others hold the rows that are left; they can be claimed
     // later.
     claimed.extend(fixture.claim_deliveries(now, LONG).await?);
-    ensure_eq!(claimed.len(), 30, "claims");
+    ensure_eq!(claimed.len(), 30, "the number of claims");
     let tokens: HashSet<_> = claimed.iter().map(|claim| claim.lease.token).collect();
     let events = sorted(claimed.iter().map(|claim| claim.event));
-    ensure_eq!(events, sorted(first), "the first of each session");
-    ensure!(!tokens.is_empty(), "no token");
+    ensure_eq!(events, sorted(first), "the first event of each session");
+    ensure!(!tokens.is_empty(), "no claim has a token");
     Ok(())
 }
 
 /// The delivery of a worker that died is claimed by the next one; a renewed lease is held.
-pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn a_delivery_with_an_expired_lease_can_be_claimed(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -331,25 +341,37 @@ pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> a
         let lease = fixture.claim_delivery(event, now, EXPIRED).await?;
         ensure!(
             tokens.insert(lease.token.to_string()),
-            "a token was given twice"
+            "a lease token was issued twice"
         );
         ensure_eq!(
             queue.renew(lease, LONG).await?,
             false,
-            "a lease that is over"
+            "the renewal of an expired lease"
         );
     }
     let over = fixture.claim_delivery(event, now, EXPIRED).await?;
     queue.release(over, now.plus_seconds(1000)).await?;
     let held = fixture.claim_delivery(event, now, LONG).await?;
     queue.release(over, now).await?;
-    ensure_eq!(queue.renew(held, LONG).await?, true, "a lease that holds");
-    ensure_eq!(fixture.claimable_events(now).await?, [], "while it holds");
-    ensure_eq!(queue.renew(held, EXPIRED).await?, true, "shortened");
+    ensure_eq!(
+        queue.renew(held, LONG).await?,
+        true,
+        "the renewal of a valid lease"
+    );
+    ensure_eq!(
+        fixture.claimable_events(now).await?,
+        [],
+        "the claimable events while the lease is held"
+    );
+    ensure_eq!(
+        queue.renew(held, EXPIRED).await?,
+        true,
+        "the shortening of a valid lease"
+    );
     ensure_eq!(
         fixture.claimable_events(now).await?,
         [event],
-        "once it is over"
+        "the claimable events once the lease has expired"
     );
     Ok(())
 }

@@ -15,7 +15,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed, webhooks::lease_of},
     generate::{self, Draw},
 };
@@ -43,21 +43,25 @@ async fn due(fixture: &Fixture, now: Timestamp) -> anyhow::Result<Vec<OperationI
 }
 
 /// Nothing is claimed before its due time, nor before its new one after a release or a change.
-pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn only_what_is_due_is_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     // The builder's intents are due ten seconds after their creation.
     let (session, one) = fixture.session_with_attempt().await?;
     fixture.build.advance(10);
     let (_, two) = fixture.session_with_attempt().await?;
-    ensure_eq!(due(&fixture, start.plus_seconds(9)).await?, [], "too early");
+    ensure_eq!(
+        due(&fixture, start.plus_seconds(9)).await?,
+        [],
+        "the operations due after 9 s"
+    );
     let claimed = claim(&fixture, start.plus_seconds(10)).await?;
-    ensure_eq!(claimed.len(), 1, "due at ten seconds");
-    ensure_eq!(claimed[0].0, one.id, "the first");
+    ensure_eq!(claimed.len(), 1, "the number of operations due after 10 s");
+    ensure_eq!(claimed[0].0, one.id, "the first operation");
     ensure_eq!(
         due(&fixture, start.plus_seconds(20)).await?,
         [two.id],
-        "the second"
+        "the operations due after 20 s"
     );
 
     fixture
@@ -68,13 +72,13 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(99)).await?,
         [],
-        "released for later"
+        "the operations due before the released one"
     );
     let claimed = claim(&fixture, start.plus_seconds(100)).await?;
     ensure_eq!(
         claimed.first().map(|claimed| claimed.0),
         Some(one.id),
-        "due again"
+        "the operation that is due again"
     );
     fixture
         .store
@@ -96,7 +100,7 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(499)).await?,
         [],
-        "put off by a change"
+        "the operations due before the changed one"
     );
     let mut unit = fixture.build.next_unit(&session);
     unit.changed_operations = vec![changed(None)];
@@ -104,18 +108,18 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(499)).await?,
         [],
-        "left as it was"
+        "the operations due after a change without a new due time"
     );
     ensure_eq!(
         due(&fixture, start.plus_seconds(500)).await?,
         [one.id],
-        "due at last"
+        "the operations due at the new time"
     );
     Ok(())
 }
 
-/// Claims go by the store's own clock, whatever time it shows.
-pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
+/// Claims use the store's own clock, whatever its time.
+pub async fn claims_use_the_store_clock(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // The builder's intents are due ten seconds after their creation.
     let (session, one) = fixture.session_with_attempt().await?;
@@ -123,24 +127,24 @@ pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
     for (seconds, found) in [(9, &[][..]), (10, &[one.id][..]), (-9, &[])] {
         let now = created.plus_seconds(seconds);
         let queue = store.queue.at(now).await?;
-        ensure_eq!(queue.now().await?, now, "the clock");
+        ensure_eq!(queue.now().await?, now, "the store's time");
         let claimed = queue
             .claim_operations(&ClaimFilter::up_to(10), EXPIRED)
             .await?;
         let claimed: Vec<OperationId> = claimed.iter().map(|item| item.operation).collect();
-        ensure_eq!(claimed, found, "at {seconds} s");
+        ensure_eq!(claimed, found, "the claimed operations at {seconds} s");
     }
     let queue = store.queue.at(session.expires_at.plus_seconds(7)).await?;
     let claimed = queue
         .claim_sessions(&ClaimFilter::up_to(10), EXPIRED)
         .await?;
     let due: Vec<Timestamp> = claimed.iter().map(|item| item.due_at).collect();
-    ensure_eq!(due, [session.expires_at], "the deadline that has come");
+    ensure_eq!(due, [session.expires_at], "the deadlines that have passed");
     Ok(())
 }
 
 /// The oldest are claimed first, up to the limit, and each claim is counted.
-pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()> {
+pub async fn claims_are_counted_and_limited(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut attempts = Vec::new();
     for _ in 0..5 {
@@ -153,50 +157,58 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
             .claim_operations(now, &ClaimFilter::up_to(2), EXPIRED)
             .await?;
         let ids: Vec<OperationId> = claimed.iter().map(|claimed| claimed.operation).collect();
-        ensure_eq!(ids, attempts[..2], "the two oldest");
+        ensure_eq!(ids, attempts[..2], "the claimed operations, limited to two");
         ensure!(
             claimed.iter().all(|claimed| claimed.tries == tries),
-            "{claimed:?}"
+            "wrong number of tries: {claimed:?}"
         );
         let items = claimed.iter().all(|claimed| {
             let item = oncharge_ports::unit_of_work::LeasedItem::Operation(claimed.operation);
             claimed.lease.item == item
         });
-        ensure!(items, "a lease names its item");
+        ensure!(items, "a lease does not name its item");
     }
     let claimed = queue
         .claim_operations(now, &ClaimFilter::up_to(2), LONG)
         .await?;
-    ensure_eq!(claimed.len(), 2, "claims");
-    ensure_eq!(due(&fixture, now).await?, attempts[2..], "the rest");
+    ensure_eq!(claimed.len(), 2, "the number of claims");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        attempts[2..],
+        "the remaining operations"
+    );
     Ok(())
 }
 
 /// Final operations are not in the queue, and a release does not return them to it.
-pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result<()> {
+pub async fn final_operations_are_never_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now().plus_seconds(60);
     let (session, attempt) = fixture.session_with_attempt().await?;
     let claimed = claim(&fixture, now).await?;
-    ensure_eq!(claimed.len(), 1, "while it is open");
+    ensure_eq!(
+        claimed.len(),
+        1,
+        "the number of claims while the operation is open"
+    );
     fixture.change(&session, failed(&attempt)).await?;
     fixture.store.queue.release(claimed[0].1, now).await?;
     ensure_eq!(
         due(&fixture, now.plus_seconds(1_000_000)).await?,
         [],
-        "once it is final"
+        "the due operations once it is final"
     );
     fixture.store.queue.make_all_due(now).await?;
     ensure_eq!(
         due(&fixture, now.plus_seconds(1_000_000)).await?,
         [],
-        "woken"
+        "the due operations after a release of a final one"
     );
     Ok(())
 }
 
 /// A session is claimed from its `due_at` on, not a microsecond earlier, in every status.
-pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_are_claimed_at_their_deadline(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let far = Timestamp::from_unix_micros(253_402_300_799_999_999).unwrap();
     for _ in 0..60 {
@@ -205,7 +217,7 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
         ensure_eq!(
             claims(&fixture, unpaid.expires_at, unpaid.id).await?,
             true,
-            "a new session"
+            "whether a new session is claimed at its expiry"
         );
         // Another session, because the lease above has not expired at an earlier time.
         let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
@@ -216,7 +228,7 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
             None => ensure_eq!(
                 claims(&fixture, far, new.id).await?,
                 false,
-                "{:?}",
+                "whether a session in {:?} is claimed long before its deadline",
                 later.status
             ),
             Some(at) => {
@@ -224,13 +236,13 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
                 ensure_eq!(
                     claims(&fixture, before, new.id).await?,
                     false,
-                    "before {:?}",
+                    "whether a session in {:?} is claimed just before its deadline",
                     later.status
                 );
                 ensure_eq!(
                     claims(&fixture, at, new.id).await?,
                     true,
-                    "{:?}",
+                    "whether a session in {:?} is claimed at its deadline",
                     later.status
                 );
             }
@@ -250,7 +262,7 @@ async fn claims(fixture: &Fixture, now: Timestamp, id: SessionId) -> anyhow::Res
 
 /// Each item names its PSP account, and items of busy accounts are left out, however many they are
 /// and however long they have been due: operations, sessions and notifications alike.
-pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
+pub async fn busy_accounts_are_excluded(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let queue = &store.queue;
     let mut accounts = vec![fixture.merchant.account.clone()];
@@ -296,7 +308,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "operations: {without}"
+            "the operations with limit {without}"
         );
         let claimed = queue.claim_sessions(now, &asked, EXPIRED).await?;
         let claimed = claimed.into_iter().map(|item| (item.account, item.session));
@@ -304,7 +316,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "sessions: {without}"
+            "the sessions with limit {without}"
         );
         let claimed = queue.claim_notifications(now, &asked, EXPIRED).await?;
         let claimed = claimed
@@ -314,62 +326,82 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "notifications: {without}"
+            "the notifications with limit {without}"
         );
     }
     Ok(())
 }
 
 /// All open operations become due at once, except leased ones.
-pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result<()> {
+pub async fn leased_operations_are_not_made_due(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, held) = fixture.session_with_attempt().await?;
     let now = fixture.build.now().plus_seconds(10);
-    ensure_eq!(due(&fixture, now).await?, [held.id], "the one to hold");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [held.id],
+        "the operation to lease"
+    );
     fixture.build.advance(3600);
     let (_, waiting) = fixture.session_with_attempt().await?;
     let (session, ended) = fixture.session_with_attempt().await?;
     fixture.change(&session, failed(&ended)).await?;
-    ensure_eq!(due(&fixture, now).await?, [], "before");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [],
+        "the due operations before the call"
+    );
     fixture.store.queue.make_all_due(now).await?;
-    ensure_eq!(due(&fixture, now).await?, [waiting.id], "after");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [waiting.id],
+        "the due operations after the call"
+    );
     Ok(())
 }
 
 /// The depth is the number of open operations, with the creation time of the oldest.
-pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
+pub async fn depth_counts_open_operations(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let depth = async || -> anyhow::Result<(u64, Option<Timestamp>)> {
         let depths = store.queue.depths(fixture.build.now()).await?;
         let mine = depths
             .iter()
             .find(|depth| depth.queue == QueueName::Operations);
-        let mine = mine.context("a depth of the operations")?;
+        let mine = mine.context("the depth of the operations")?;
         Ok((mine.depth, mine.oldest))
     };
-    ensure_eq!(depth().await?, (0, None), "nothing");
+    ensure_eq!(depth().await?, (0, None), "the depth of an empty queue");
     let start = fixture.build.now();
     let (session, first) = fixture.session_with_attempt().await?;
     fixture.build.advance(5);
     fixture.session_with_attempt().await?;
-    ensure_eq!(depth().await?, (2, Some(start)), "two");
+    ensure_eq!(
+        depth().await?,
+        (2, Some(start)),
+        "the depth of two operations"
+    );
     let done = Operation {
         status: OperationStatus::Succeeded,
         ..first
     };
     fixture.change(&session, done).await?;
-    ensure_eq!(depth().await?, (1, Some(start.plus_seconds(5))), "one");
+    ensure_eq!(
+        depth().await?,
+        (1, Some(start.plus_seconds(5))),
+        "the depth of one operation"
+    );
     Ok(())
 }
 
 /// Each queue's number of items, and since when the oldest waits.
-pub async fn depths_count_waiting_items(store: &Store) -> anyhow::Result<()> {
+pub async fn depths_count_waiting_items(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let expect = async |queue: QueueName, now, wanted: (u64, Option<i64>)| -> anyhow::Result<()> {
         let depths = store.queue.depths(now).await?;
         let found: Vec<_> = depths.iter().filter(|depth| depth.queue == queue).collect();
-        ensure_eq!(found.len(), 1, "entries of {queue:?}");
+        ensure_eq!(found.len(), 1, "the number of entries of {queue:?}");
         let oldest = wanted.1.map(|seconds| start.plus_seconds(seconds));
         ensure_eq!(
             (found[0].depth, found[0].oldest),

@@ -7,10 +7,10 @@ use oncharge_domain::session::EventKind;
 use oncharge_ports::{CommitError, UnitOfWork};
 use tokio::task::JoinSet;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// Of eight concurrent units over one version, one is committed; the others leave nothing.
-pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()> {
+pub async fn one_of_many_concurrent_commits_succeeds(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut session = fixture.session().await?;
     for round in 0..12 {
@@ -34,7 +34,10 @@ pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()>
         for (unit, result) in units.iter().zip(results) {
             match result {
                 Ok(()) => {
-                    ensure!(winner.is_none(), "two units won round {round}");
+                    ensure!(
+                        winner.is_none(),
+                        "two units were committed in round {round}"
+                    );
                     winner = Some(unit);
                 }
                 Err(CommitError::Conflict) => {
@@ -42,26 +45,27 @@ pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()>
                     ensure_eq!(
                         fixture.store.checkout.operation(id).await?,
                         None,
-                        "a loser's operation"
+                        "the operation of a failed unit"
                     );
                 }
                 Err(other) => anyhow::bail!("round {round}: {other:?}"),
             }
         }
-        let winner = winner.ok_or_else(|| anyhow::anyhow!("nobody won round {round}"))?;
+        let winner =
+            winner.ok_or_else(|| anyhow::anyhow!("no unit was committed in round {round}"))?;
         session = fixture.load(session.id).await?;
-        ensure_eq!(session, winner.session, "the winner's session");
+        ensure_eq!(session, winner.session, "the session after round {round}");
     }
     ensure_eq!(
         fixture.events(&session).await?.len(),
         12,
-        "one event a round"
+        "the number of events after twelve rounds"
     );
     Ok(())
 }
 
 /// A hundred sessions created concurrently are all stored.
-pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
+pub async fn concurrent_units_commit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let unit = |number: u32| {
         let scope = fixture
@@ -77,12 +81,12 @@ pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             fixture.load(unit.session.id).await?,
             unit.session,
-            "a session"
+            "the session of the unit"
         );
         let id = unit.operations[0].operation.id;
         ensure!(
             fixture.store.checkout.reserved_key(id).await?.is_some(),
-            "a key"
+            "the key of a unit is not reserved"
         );
     }
     Ok(())
@@ -90,7 +94,7 @@ pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
 
 /// Commits dropped at many points: each is stored completely or not at all, and the store stays
 /// usable.
-pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_dropped_commit_leaves_all_or_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mut session, _) = fixture.session_with_attempt().await?;
     let mut units = Vec::new();
@@ -142,24 +146,32 @@ async fn ensure_all_or_nothing(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::
     ensure_eq!(
         checkout.operation(id).await?.is_some(),
         there,
-        "the operation"
+        "whether the operation exists"
     );
-    ensure_eq!(checkout.request(id).await?.is_some(), there, "the request");
-    ensure_eq!(checkout.reserved_key(id).await?.is_some(), there, "the key");
+    ensure_eq!(
+        checkout.request(id).await?.is_some(),
+        there,
+        "whether the request exists"
+    );
+    ensure_eq!(
+        checkout.reserved_key(id).await?.is_some(),
+        there,
+        "whether the key exists"
+    );
     let refund = unit.refund.as_ref().map(|refund| refund.id);
     let refund = checkout
         .refund(refund.unwrap_or(fixture.build.id()))
         .await?;
-    ensure_eq!(refund.is_some(), there, "the refund");
+    ensure_eq!(refund.is_some(), there, "whether the refund exists");
     let events = fixture.events(&unit.session).await?;
     let event = events.iter().any(|stored| stored.id == unit.events[0].id);
-    ensure_eq!(event, there, "the event");
+    ensure_eq!(event, there, "whether the event exists");
     Ok(())
 }
 
 /// Commits all units concurrently, each in its own task; returns the results in the units' order.
 async fn commit_concurrently(
-    store: &Store,
+    store: &TestedStore,
     units: &[UnitOfWork],
 ) -> anyhow::Result<Vec<Result<(), CommitError>>> {
     let start = Arc::new(tokio::sync::Barrier::new(units.len()));

@@ -9,19 +9,19 @@ use oncharge_domain::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, failed},
 };
 
-/// The request's bytes are kept while the operation is open, whatever its state, and deleted when
-/// it ends.
-pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()> {
+/// The request's bytes are kept while the operation is open, in every state, and deleted when it
+/// ends.
+pub async fn requests_are_deleted_once_final(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for status in [OperationStatus::Succeeded, OperationStatus::Failed] {
         let (session, attempt) = fixture.session_with_attempt().await?;
         let checkout = &fixture.store.checkout;
         let bytes = checkout.request(attempt.id).await?;
-        ensure!(bytes.is_some(), "no request at first");
+        ensure!(bytes.is_some(), "the request was not stored");
         let accepted = Operation {
             sending: SendState::Accepted,
             ..attempt.clone()
@@ -30,21 +30,25 @@ pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()
         ensure_eq!(
             checkout.request(attempt.id).await?,
             bytes,
-            "while it is open"
+            "the request of an open operation"
         );
         let ended = Operation {
             status,
             ..failed(&attempt)
         };
         fixture.change(&session, ended).await?;
-        ensure_eq!(checkout.request(attempt.id).await?, None, "{status:?}");
+        ensure_eq!(
+            checkout.request(attempt.id).await?,
+            None,
+            "the request after {status:?}"
+        );
     }
     Ok(())
 }
 
 /// Finds open refunds that were never sent; not those that may have been sent, have ended, or
 /// belong to another session.
-pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Result<()> {
+pub async fn unsent_refunds_are_those_never_sent(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mine, other) = (fixture.session().await?, fixture.session().await?);
     let mut current = mine.clone();
@@ -86,7 +90,7 @@ pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Resul
     };
     let wanted = by_id(wanted);
     let found = by_id(fixture.store.checkout.unsent_refunds(mine.id).await?);
-    ensure_eq!(found, wanted, "never sent");
+    ensure_eq!(found, wanted, "the unsent refunds");
 
     // One of them fails: it is no longer open.
     let (refund, operation) = &wanted[0];
@@ -102,16 +106,16 @@ pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Resul
     }];
     fixture.commit(unit).await?;
     let found = fixture.store.checkout.unsent_refunds(mine.id).await?;
-    ensure_eq!(found, wanted[1..], "those left");
+    ensure_eq!(found, wanted[1..], "the remaining unsent refunds");
     Ok(())
 }
 
 /// A token is found once it was used in this session, also after the attempt has ended.
-pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
+pub async fn has_attempt_finds_tokens(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let OperationKind::Authorize { token, .. } = attempt.kind else {
-        anyhow::bail!("the builder makes attempts");
+        anyhow::bail!("the builder's operation is not an attempt");
     };
     let other = fixture.session().await?;
     let checkout = &fixture.store.checkout;
@@ -123,25 +127,25 @@ pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             checkout.has_attempt(session.id, token).await?,
             true,
-            "ended: {ended}"
+            "whether the token is found, attempt ended: {ended}"
         );
         ensure_eq!(
             checkout.has_attempt(session.id, unknown).await?,
             false,
-            "another token"
+            "whether another token is found"
         );
         ensure_eq!(
             checkout.has_attempt(other.id, token).await?,
             false,
-            "another session"
+            "whether the token is found in another session"
         );
     }
     Ok(())
 }
 
 /// Lists operations from a time on, that time included, oldest first, page by page: none is left
-/// out or repeated, whatever is added or changed meanwhile.
-pub async fn operations_are_listed_since_a_time(store: &Store) -> anyhow::Result<()> {
+/// out or repeated, even if operations are added or changed between pages.
+pub async fn operations_are_listed_since_a_time(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut all = Vec::new();
     for number in 0..12 {
@@ -165,24 +169,36 @@ pub async fn operations_are_listed_since_a_time(store: &Store) -> anyhow::Result
             loop {
                 let after = found.last().map(position);
                 let page = checkout.operations(since, after, limit).await?;
-                ensure!(page.len() <= limit as usize, "a page of {}", page.len());
+                ensure!(
+                    page.len() <= limit as usize,
+                    "a page of {} operations",
+                    page.len()
+                );
                 if page.is_empty() || found.len() > wanted.len() {
                     break;
                 }
                 found.extend(page);
             }
-            ensure_eq!(found, wanted, "since {since:?}, {limit} at once");
+            ensure_eq!(
+                found,
+                wanted,
+                "the operations since {since:?}, {limit} per page"
+            );
         }
     }
     let past = all[11].created_at.plus_seconds(1);
-    ensure_eq!(checkout.operations(past, None, 10).await?, [], "since then");
+    ensure_eq!(
+        checkout.operations(past, None, 10).await?,
+        [],
+        "the operations after the last one"
+    );
     fixture.build.advance(10);
     let last = position(&all[11]);
     let (_, new) = fixture.session_with_attempt().await?;
     let page = checkout
         .operations(all[0].created_at, Some(last), 10)
         .await?;
-    ensure_eq!(page, [new], "what came meanwhile");
+    ensure_eq!(page, [new], "the operations added since");
     Ok(())
 }
 

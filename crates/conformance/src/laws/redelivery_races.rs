@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG, any, lease_of},
@@ -52,19 +52,19 @@ async fn ensure_pending_again(
     ensure_eq!(
         (delivery.state, delivery.attempts, delivery.failures),
         (DeliveryState::Pending, attempts, 0),
-        "after the redelivery"
+        "the delivery after its redelivery"
     );
     let claimable_events = fixture.claimable_events(fixture.build.now()).await?;
     ensure!(
         claimable_events.contains(&event),
-        "it is not handed out again"
+        "a redelivered event is not claimable"
     );
     Ok(())
 }
 
 /// Whatever the result of the attempt in progress, it is recorded, and the event is sent again:
 /// also if it was the tenth failure, a success, or not made because the endpoint was gone.
-pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_the_running_attempt(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let last = fixture.new_event(&fixture.merchant).await?;
@@ -79,17 +79,17 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
     ensure_eq!(
         tenth.after.delivery.state,
         DeliveryState::Dead,
-        "the tenth failure"
+        "the state after the tenth failure"
     );
     store.webhooks.record(&tenth).await?;
     ensure_pending_again(&fixture, last, 10).await?;
     let kept = store.webhooks.attempts(last).await?;
-    ensure_eq!(kept.len(), 10, "attempts that are kept");
+    ensure_eq!(kept.len(), 10, "the number of stored attempts");
     let after = fixture.attempt(last, Ok(200)).await?;
     ensure_eq!(
         (after.state, after.attempts),
         (DeliveryState::Delivered, 11),
-        "in the end"
+        "the delivery after its new attempt"
     );
 
     let taken = fixture.new_event(&fixture.merchant).await?;
@@ -112,7 +112,7 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
 
 /// A 410 from the old URL does not affect the new one: the redelivery is sent there. If the URL is
 /// unchanged, the redelivery ends with the endpoint.
-pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_a_url_change(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
@@ -127,28 +127,36 @@ pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result
     ensure_eq!(
         fixture.delivery(event).await?.url,
         moved.url,
-        "where it goes"
+        "the URL of the delivery"
     );
     let endpoint = store.webhooks.endpoint(fixture.merchant.id).await?;
-    ensure_eq!(endpoint, Some(moved), "the new endpoint");
+    ensure_eq!(
+        endpoint,
+        Some(moved),
+        "the endpoint after the 410 response of the old URL"
+    );
 
     let (lease, before) = begin(&fixture, event).await?;
     redeliver(&fixture, event).await?;
     let gone = fixture.build.attempt_record(lease, &before, Ok(410), None);
     store.webhooks.record(&gone).await?;
     let state = fixture.delivery(event).await?.state;
-    ensure_eq!(state, DeliveryState::Dead, "gone from where it goes");
+    ensure_eq!(
+        state,
+        DeliveryState::Dead,
+        "the state after a 410 response of its own URL"
+    );
     ensure_eq!(
         store.webhooks.attempts(event).await?.len(),
         2,
-        "attempts that are kept"
+        "the number of stored attempts"
     );
     Ok(())
 }
 
 /// A redelivery concurrent with the record of an attempt, many times: whichever comes first, the
 /// attempt is recorded and the event is sent again.
-pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow::Result<()> {
+pub async fn a_redelivery_survives_a_concurrent_record(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let mut events = Vec::new();
@@ -187,14 +195,20 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow:
     }
     for event in events {
         ensure_pending_again(&fixture, event, 1).await?;
-        ensure_eq!(store.webhooks.attempts(event).await?.len(), 1, "of {event}");
+        ensure_eq!(
+            store.webhooks.attempts(event).await?.len(),
+            1,
+            "the number of stored attempts of {event}"
+        );
     }
     Ok(())
 }
 
 /// Removing or disabling an endpoint ends its open deliveries, but not the attempts in progress:
 /// those keep their leases and are recorded, and dead deliveries stay dead.
-pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> anyhow::Result<()> {
+pub async fn an_attempt_is_recorded_after_its_delivery_ends(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let later = fixture.build.now().plus_seconds(1_000_000);
     for removed in [true, false] {
@@ -205,33 +219,45 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
             begun.push((event, begin(&fixture, event).await?, answer));
         }
         if removed {
-            ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
+            ensure_eq!(
+                fixture.remove(&fixture.merchant).await?,
+                true,
+                "whether the endpoint was removed"
+            );
         } else {
             let gone = fixture.new_event(&fixture.merchant).await?;
             fixture.attempt(gone, Ok(410)).await?;
         }
         for (event, (lease, before), answer) in begun {
-            ensure_eq!(store.queue.renew(lease, LONG).await?, true, "its lease");
+            ensure_eq!(
+                store.queue.renew(lease, LONG).await?,
+                true,
+                "the renewal of the lease of the attempt in progress"
+            );
             let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
             store.webhooks.record(&attempt_record).await?;
             let after = fixture.delivery(event).await?;
             ensure_eq!(
                 (after.state, after.attempts, after.failures),
                 (DeliveryState::Dead, 1, 0),
-                "after {answer:?}"
+                "the delivery after {answer:?}"
             );
             let kept = store.webhooks.attempts(event).await?;
             ensure_eq!(
                 Some(kept),
                 attempt_record.attempt.map(|one| vec![one]),
-                "kept"
+                "the stored attempts"
             );
-            ensure_eq!(store.queue.renew(lease, LONG).await?, false, "given back");
+            ensure_eq!(
+                store.queue.renew(lease, LONG).await?,
+                false,
+                "the renewal of a released lease"
+            );
         }
         ensure_eq!(
             fixture.claimable_events(later).await?,
             [],
-            "nothing is on its way"
+            "the claimable events"
         );
     }
     // A dead delivery with a lease is claimed again once it is redelivered and the lease has ended.
@@ -244,7 +270,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
     ensure_eq!(
         fixture.claimable_events(later).await?,
         [],
-        "while it is held"
+        "the claimable events while the lease is held"
     );
     let attempt_record = fixture.build.attempt_record(lease, &before, Ok(500), None);
     store.webhooks.record(&attempt_record).await?;
@@ -253,7 +279,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
 
 /// An attempt disables the endpoint only if `failing_since` is still as it was read: not if the
 /// endpoint was set or has recovered meanwhile, even if it has failed again since.
-pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Result<()> {
+pub async fn a_recovered_endpoint_is_not_disabled(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     fixture.build.advance(FIVE_DAYS);
@@ -285,15 +311,27 @@ pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Resu
                 found.failing_since
             ),
             (disabled, present),
-            "failing since {present:?}"
+            "the endpoint, failing since {present:?}"
         );
         let after = fixture.delivery(event).await?;
-        ensure_eq!((after.state, after.failures), (state, 1), "its own");
-        ensure_eq!(fixture.delivery(other).await?.state, state, "another");
+        ensure_eq!(
+            (after.state, after.failures),
+            (state, 1),
+            "the delivery of the recorded attempt"
+        );
+        ensure_eq!(
+            fixture.delivery(other).await?.state,
+            state,
+            "the state of another delivery"
+        );
         let next = fixture.build.now().plus_seconds(60);
         let mut early = store.queue.claim_deliveries(next, &any(), EXPIRED).await?;
         early.retain(|claim| claim.event == event);
-        ensure_eq!(early.len(), usize::from(!is_given_up), "its next try");
+        ensure_eq!(
+            early.len(),
+            usize::from(!is_given_up),
+            "the number of claimable retries"
+        );
     }
     Ok(())
 }
@@ -313,6 +351,10 @@ fn giving_up(
             .attempt_record(lease, delivery, Ok(500), Some(failing_since))
     };
     let disables = EndpointChange::Disabled(DisableReason::Failing);
-    ensure_eq!(attempt_record.after.endpoint, disables, "after five days");
+    ensure_eq!(
+        attempt_record.after.endpoint,
+        disables,
+        "the effect of failures over five days on the endpoint"
+    );
     Ok(attempt_record)
 }

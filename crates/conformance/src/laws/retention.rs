@@ -21,18 +21,18 @@ use oncharge_ports::{
 
 use super::clean_up::delete;
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// Deletes all deliveries that have ended by the store's clock, whatever time it shows.
-async fn delete_deliveries(store: &Store) -> anyhow::Result<usize> {
+/// Deletes all deliveries that ended before the store's present time.
+async fn delete_deliveries(store: &TestedStore) -> anyhow::Result<usize> {
     let late = Timestamp::from_unix_seconds(7_000_000_000).unwrap();
     delete(store, Rows::Deliveries, late).await
 }
 
 /// Changes by units before the bound are deleted, others are kept; the session is not affected.
-pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn old_session_changes_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let first = fixture.build.next_unit(&session);
@@ -44,10 +44,18 @@ pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()
     let young = fixture.build.next_unit(&second.session);
     fixture.commit(young.clone()).await?;
     let changes = Rows::SessionChanges;
-    ensure_eq!(delete(store, changes, bound).await?, 2, "old changes");
-    ensure_eq!(delete(store, changes, bound).await?, 0, "deleted again");
+    ensure_eq!(
+        delete(store, changes, bound).await?,
+        2,
+        "the number of deleted changes"
+    );
+    ensure_eq!(
+        delete(store, changes, bound).await?,
+        0,
+        "the number of changes deleted by a second run"
+    );
     let is_committed = store.checkout.is_committed(&young).await?;
-    ensure!(is_committed, "a young unit is known");
+    ensure!(is_committed, "the change of a young unit was deleted");
     fixture
         .commit(fixture.build.next_unit(&young.session))
         .await?;
@@ -55,7 +63,9 @@ pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()
 }
 
 /// Delivered and dead deliveries are deleted with their attempts; pending ones are kept at any age.
-pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> anyhow::Result<()> {
+pub async fn ended_deliveries_are_deleted_with_their_attempts(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let [delivered, failing, gone] = [
@@ -75,62 +85,89 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
     ensure_eq!(
         delete(store, Rows::Deliveries, Timestamp::UNIX_EPOCH).await?,
         0,
-        "deleted: nothing old"
+        "the number of deliveries deleted at the epoch"
     );
-    ensure_eq!(delete_deliveries(store).await?, 1, "deleted: one");
+    ensure_eq!(
+        delete_deliveries(store).await?,
+        1,
+        "the number of deleted deliveries while one is pending"
+    );
     ensure_eq!(
         fixture.outgoing(delivered).await?,
         None,
         "the delivery that ended"
     );
     let attempts = store.webhooks.attempts(delivered).await?;
-    ensure_eq!(attempts, Vec::new(), "its attempts");
+    ensure_eq!(attempts, Vec::new(), "the attempts of the deleted delivery");
     ensure_eq!(
         store.webhooks.attempts(failing).await?.len(),
         1,
-        "attempts of what is pending"
+        "the number of attempts of the pending delivery"
     );
     // The endpoint is disabled, and its open deliveries end.
     fixture.record(gone, lease(gone)?, Ok(410)).await?;
     ensure_eq!(
         fixture.delivery(failing).await?.state,
         DeliveryState::Dead,
-        "a delivery to an endpoint that is gone"
+        "the state of a delivery to a disabled endpoint"
     );
-    ensure_eq!(delete_deliveries(store).await?, 2, "deleted: the rest");
+    ensure_eq!(
+        delete_deliveries(store).await?,
+        2,
+        "the number of deliveries deleted after the endpoint was disabled"
+    );
     Ok(())
 }
 
 /// An event whose delivery was deleted is kept and can be delivered again, starting with a first
 /// attempt; until that has ended, the new delivery is kept.
-pub async fn an_event_is_kept_after_its_delivery(store: &Store) -> anyhow::Result<()> {
+pub async fn an_event_is_kept_after_its_delivery(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
     fixture.attempt(event, Ok(200)).await?;
-    ensure_eq!(delete_deliveries(store).await?, 1, "deleted");
+    ensure_eq!(
+        delete_deliveries(store).await?,
+        1,
+        "the number of deleted deliveries"
+    );
     let (merchant, now) = (fixture.merchant.id, fixture.build.now());
     let found = store.webhooks.event(merchant, event).await?;
-    ensure!(found.is_some(), "the event is there");
+    ensure!(found.is_some(), "the event was deleted");
     let again = store.webhooks.redeliver(merchant, event, now).await?;
-    ensure_eq!(again, Redelivery::Due, "redelivered");
-    ensure_eq!(delete_deliveries(store).await?, 0, "deleted: pending");
+    ensure_eq!(again, Redelivery::Due, "the redelivery after the deletion");
+    ensure_eq!(
+        delete_deliveries(store).await?,
+        0,
+        "the number of pending deliveries deleted"
+    );
     let after = fixture.attempt(event, Ok(200)).await?;
-    ensure_eq!(after.attempts, 1, "attempts of the new delivery");
+    ensure_eq!(
+        after.attempts,
+        1,
+        "the number of attempts of the new delivery"
+    );
     let again = store.webhooks.redeliver(merchant, event, now).await?;
-    ensure_eq!(again, Redelivery::Due, "redelivered while it is there");
-    ensure_eq!(delete_deliveries(store).await?, 0, "deleted: pending again");
+    ensure_eq!(
+        again,
+        Redelivery::Due,
+        "the redelivery of an existing delivery"
+    );
+    ensure_eq!(
+        delete_deliveries(store).await?,
+        0,
+        "the number of pending deliveries deleted"
+    );
     Ok(())
 }
 
-/// Keys that ended before the bound are deleted; active ones, one in its grace period and one that
-/// the webhook endpoint references are kept.
-pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
+/// Keys that ended before the bound are deleted, also the one that set the webhook endpoint; active
+/// ones and one in its grace period are kept.
+pub async fn ended_keys_are_deleted(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let named = fixture.endpoint().await?.key;
-    let mut kept = vec![named];
-    let mut deleted = Vec::new();
+    let (mut kept, mut deleted) = (Vec::new(), vec![named]);
     for end in [Some(10), Some(49), Some(50), None] {
         let (key, hash) = fixture.build.api_key(&fixture.merchant);
         let audit = || fixture.build.audit(AuditAction::KeyCreated);
@@ -145,20 +182,17 @@ pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
     let audit = fixture.build.audit(AuditAction::KeyRevoked);
     store.merchants.end_key(named, start, &audit).await?;
     let bound = start.plus_seconds(50);
-    ensure_eq!(delete(store, Rows::ApiKeys, bound).await?, 2, "deleted");
+    ensure_eq!(
+        delete(store, Rows::ApiKeys, bound).await?,
+        3,
+        "the number of deleted keys"
+    );
     for (ids, wanted) in [(&kept, true), (&deleted, false)] {
         for id in ids {
             let found = store.merchants.key_with_id(*id).await?;
-            ensure_eq!(found.is_some(), wanted, "whether a key is there");
+            ensure_eq!(found.is_some(), wanted, "whether the key exists");
         }
     }
-    // It is no longer referenced.
-    let audit = fixture.build.audit(AuditAction::EndpointRemoved);
-    store
-        .webhooks
-        .remove_endpoint(fixture.merchant.id, &audit)
-        .await?;
-    ensure_eq!(delete(store, Rows::ApiKeys, bound).await?, 1, "in the end");
     Ok(())
 }
 
@@ -187,7 +221,9 @@ async fn ended(
 
 /// Authorizations, captures and cancels that were certainly never sent are deleted; those that were
 /// sent, are young or are referenced by other rows are kept.
-pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyhow::Result<()> {
+pub async fn operations_that_were_never_sent_are_deleted(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let attempt = |session: &Session| fixture.build.attempt(session, "tok_1");
     let capture = |session: &Session| {
@@ -222,16 +258,20 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
     fixture.build.advance(100);
     let (operations, bound) = (Rows::NeverSentOperations, fixture.build.now());
     stay.push(ended(&fixture, attempt, never_sent).await?);
-    ensure_eq!(delete(store, operations, bound).await?, 3, "deleted");
+    ensure_eq!(
+        delete(store, operations, bound).await?,
+        3,
+        "deleted operations"
+    );
     for operation in &go {
         let found = store.checkout.operation(operation.id).await?;
         ensure_eq!(found, None, "an operation that was never sent");
     }
     for operation in &stay {
         let found = store.checkout.operation(operation.id).await?;
-        ensure_eq!(found.as_ref(), Some(operation), "an operation that stays");
+        ensure_eq!(found.as_ref(), Some(operation), "a kept operation");
     }
-    // Once its key is answered, nothing references it.
+    // Once its key has a response, nothing references it.
     let mut unit_storing_response = fixture.build.next_unit(&session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: fixture.build.scope(&fixture.merchant, "waits"),
@@ -243,18 +283,18 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
     ensure_eq!(
         delete(store, operations, bound).await?,
         1,
-        "deleted once it is answered"
+        "the number of operations deleted once the key has a response"
     );
     let later = fixture.build.now().plus_seconds(1);
     ensure_eq!(
         delete(store, Rows::IdempotencyRecords, later).await?,
         1,
-        "deleted: its key"
+        "the number of deleted idempotency records"
     );
     Ok(())
 }
 
-/// The operation of a refund that was given up.
+/// The operation of a refund that was not sent and failed.
 async fn refunding(fixture: &Fixture) -> anyhow::Result<Operation> {
     let session = fixture.session().await?;
     let (mut refund, operation) = fixture.build.refund(&session, 100);

@@ -13,7 +13,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
     laws::merchants::equal,
 };
@@ -26,7 +26,7 @@ struct Shop {
 }
 
 impl Shop {
-    async fn new(store: &Store) -> anyhow::Result<Self> {
+    async fn new(store: &TestedStore) -> anyhow::Result<Self> {
         Self::of(Fixture::new(store).await?).await
     }
 
@@ -86,39 +86,49 @@ impl Shop {
         let store = &self.fixture.store;
         if rotation.hash != self.old_hash {
             let found = store.merchants.key(&rotation.hash).await?;
-            ensure!(found.is_none(), "the key of a failed rotation");
+            ensure!(found.is_none(), "the key of a failed rotation is stored");
         }
         let scope = self.fixture.build.scope(&self.fixture.merchant, text);
         let record = store.checkout.key(&scope).await?;
         let answered = record.and_then(|record| record.answer);
         ensure!(
             answered != Some(answer(text)),
-            "the record of a failed rotation"
+            "the record of a failed rotation is stored"
         );
         Ok(())
     }
 }
 
 /// The new key, the end of the old one and the response with the new key are committed together.
-pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rotation_stores_its_response(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
-    ensure_eq!(shop.rotate(&first).await?, Is::Rotated, "an active key");
+    ensure_eq!(
+        shop.rotate(&first).await?,
+        Is::Rotated,
+        "the rotation of an active key"
+    );
     let found = store.merchants.key(&first.hash).await?;
     let (found, owner) = found.context("the new key")?;
     equal(&found, &first.key)?;
-    ensure_eq!(owner, shop.fixture.merchant, "its merchant");
+    ensure_eq!(owner, shop.fixture.merchant, "the merchant of the new key");
     shop.old_ends(Some(100), "at first").await?;
     let scope = shop.fixture.build.scope(&shop.fixture.merchant, "first");
     let record = store.checkout.key(&scope).await?.context("the record")?;
     ensure_eq!(record.answer, Some(answer("first")), "the answer");
-    ensure_eq!(record.answered_at, Some(shop.fixture.build.now()), "when");
+    ensure_eq!(
+        record.answered_at,
+        Some(shop.fixture.build.now()),
+        "the time of the response"
+    );
 
     Ok(())
 }
 
 /// A rotation needs no idempotency record; one of another merchant's key writes nothing.
-pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rotation_replaces_a_key_of_its_own_merchant(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let other = shop.fixture.other_merchant().await?;
     let (key, hash) = shop.fixture.build.api_key(&other);
@@ -130,7 +140,7 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
     ensure_eq!(
         shop.rotate(&foreign).await?,
         Is::NotActive,
-        "another merchant's key"
+        "the rotation of another merchant's key"
     );
     shop.nothing_of(&foreign, "foreign").await?;
     shop.old_ends(None, "after another merchant's rotation")
@@ -139,15 +149,22 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
         remembered: None,
         ..shop.rotation("none", 0)
     };
-    ensure_eq!(shop.rotate(&plain).await?, Is::Rotated, "without a record");
+    ensure_eq!(
+        shop.rotate(&plain).await?,
+        Is::Rotated,
+        "the rotation without an idempotency record"
+    );
     let found = store.merchants.key(&plain.hash).await?;
-    ensure!(found.is_some(), "a key without a record");
+    ensure!(
+        found.is_some(),
+        "a key was not stored without an idempotency record"
+    );
     shop.old_ends(Some(0), "ends at once").await
 }
 
 /// A key that was rotated or revoked cannot be rotated, and of many concurrent rotations exactly
 /// one succeeds; the others write nothing.
-pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_key_is_rotated_once(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let all: Vec<(String, KeyRotation)> = (0..8)
         .map(|number| {
@@ -166,12 +183,12 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
             shop.nothing_of(rotation, text).await?;
         }
     }
-    ensure_eq!(won, 1, "rotations of one key");
+    ensure_eq!(won, 1, "the number of rotations of one key");
     let late = shop.rotation("late", 10);
     ensure_eq!(
         shop.rotate(&late).await?,
         Is::NotActive,
-        "a key in its grace period"
+        "the rotation of a key in its grace period"
     );
     shop.nothing_of(&late, "late").await?;
 
@@ -180,28 +197,36 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let now = shop.fixture.build.now();
     store.merchants.end_key(shop.old.id, now, &audit).await?;
     let revoked = shop.rotation("revoked", 10);
-    ensure_eq!(shop.rotate(&revoked).await?, Is::NotActive, "a revoked key");
+    ensure_eq!(
+        shop.rotate(&revoked).await?,
+        Is::NotActive,
+        "the rotation of a revoked key"
+    );
     shop.nothing_of(&revoked, "revoked").await?;
     shop.old_ends(Some(0), "stays revoked").await
 }
 
 /// However many keys are rotated concurrently, at most [`MAX_ENDING_KEYS`] keys of a merchant are
 /// in their grace period; a refused rotation writes nothing. Rotations without a grace period are
-/// not limited, and a key that has ended makes room.
-pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
+/// not limited, and a key that has ended no longer counts.
+pub async fn keys_in_grace_are_limited(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let replacing = |replaced: &ApiKey, text: &str, seconds| KeyRotation {
         replaced: replaced.id,
         ..shop.rotation(text, seconds)
     };
     let first = replacing(&shop.old, "first", 100);
-    ensure_eq!(shop.rotate(&first).await?, Is::Rotated, "the first");
+    ensure_eq!(
+        shop.rotate(&first).await?,
+        Is::Rotated,
+        "the first rotation"
+    );
     let mut active = vec![shop.fixture.key.clone(), first.key];
     while active.len() < MAX_ACTIVE_KEYS as usize {
         let (key, hash) = shop.fixture.build.api_key(&shop.fixture.merchant);
         let audit = shop.fixture.build.audit(AuditAction::KeyCreated);
         let added = store.merchants.add_key(&key, &hash, &audit).await?;
-        ensure!(added, "an active key");
+        ensure!(added, "an active key was refused");
         active.push(key);
     }
     let racing: Vec<(String, KeyRotation)> = active
@@ -218,30 +243,42 @@ pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
             refused.push(rotation.replaced);
         }
     }
-    ensure_eq!(refused.len(), 1, "rotations beyond the limit");
+    ensure_eq!(refused.len(), 1, "the number of rotations beyond the limit");
     let now = shop.fixture.build.now();
     let keys = store.merchants.keys(shop.fixture.merchant.id, now).await?;
     let ending = keys.iter().filter(|key| !key.is_active()).count();
-    ensure_eq!(ending, MAX_ENDING_KEYS as usize, "keys in grace");
+    ensure_eq!(
+        ending,
+        MAX_ENDING_KEYS as usize,
+        "the number of keys in their grace period"
+    );
 
     let left = active.iter().find(|key| refused.contains(&key.id));
-    let at_once = replacing(left.context("a key that is active")?, "at_once", 0);
-    ensure_eq!(shop.rotate(&at_once).await?, Is::Rotated, "without grace");
+    let at_once = replacing(left.context("no key is active")?, "at_once", 0);
+    ensure_eq!(
+        shop.rotate(&at_once).await?,
+        Is::Rotated,
+        "the rotation without a grace period"
+    );
     let sixth = replacing(&at_once.key, "sixth", 100);
-    ensure_eq!(shop.rotate(&sixth).await?, Is::TooManyEnding, "a sixth");
+    ensure_eq!(
+        shop.rotate(&sixth).await?,
+        Is::TooManyEnding,
+        "the rotation beyond the limit"
+    );
     shop.fixture.build.advance(50);
     let later = replacing(&at_once.key, "later", 100);
     ensure_eq!(
         shop.rotate(&later).await?,
         Is::Rotated,
-        "after the end of others"
+        "the rotation after other keys have ended"
     );
     Ok(())
 }
 
 /// After a rotation concurrent with the end of all keys, every key has ended, whichever comes
 /// first.
-pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Result<()> {
+pub async fn no_rotation_survives_ending_all_keys(store: &TestedStore) -> anyhow::Result<()> {
     let mut shop = Shop::new(store).await?;
     for round in 0..8 {
         shop = shop.next().await?;
@@ -251,16 +288,16 @@ pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Resu
         let ending = store.merchants.end_all_keys(merchant, now, &audit);
         let (rotated, ended) = join(shop.rotate(&rotation), ending).await;
         rotated?;
-        ensure!(ended? >= 2, "the merchant had two keys");
+        ensure!(ended? >= 2, "the merchant had fewer than two keys");
         let left = store.merchants.keys(merchant, now).await?;
-        ensure_eq!(left.len(), 0, "keys that are left");
+        ensure_eq!(left.len(), 0, "the number of remaining keys");
     }
     Ok(())
 }
 
 /// If the idempotency key or the new key's hash is taken, nothing is written: the old key stays
 /// valid, and there is no new one.
-pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_rotation_writes_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let scope = shop.fixture.build.scope(&shop.fixture.merchant, "taken");
     shop.fixture
@@ -270,7 +307,7 @@ pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<(
     ensure_err!(
         shop.rotate(&taken).await,
         CommitError::IdempotencyKeyTaken,
-        "a taken idempotency key"
+        "the rotation with a taken idempotency key"
     );
     shop.nothing_of(&taken, "taken").await?;
     shop.old_ends(None, "after a taken key").await?;
@@ -280,8 +317,8 @@ pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<(
     };
     ensure!(
         shop.rotate(&clashing).await.is_err(),
-        "one hash for two keys"
+        "two keys have the same hash"
     );
     shop.nothing_of(&clashing, "clashing").await?;
-    shop.old_ends(None, "after a clash").await
+    shop.old_ends(None, "after a hash conflict").await
 }

@@ -12,14 +12,14 @@ use oncharge_ports::{psp::PreparedRequest, unit_of_work::ChangedOperation};
 use proptest::{option, prelude::any};
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::Fixture,
     generate::{self, Draw},
 };
 
 /// Sessions in every status load equal, with extreme values, new and updated; and an event of each,
 /// with its attempt.
-pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn sessions_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for _ in 0..120 {
         let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
@@ -27,7 +27,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(fixture.load(new.id).await?, new, "a new session");
         let later = generate::later(&mut draw, &new);
         fixture.commit(fixture.build.unit(later.clone())).await?;
-        ensure_eq!(fixture.load(new.id).await?, later, "a session written over");
+        ensure_eq!(fixture.load(new.id).await?, later, "the updated session");
         let last = generate::later(&mut draw, &later);
         let event = fixture.build.event(&last, 1, EventKind::PaymentRefused);
         let mut unit = fixture.build.unit(last.clone());
@@ -36,7 +36,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             fixture.load(new.id).await?,
             last,
-            "nothing of the old status may stay"
+            "the session in its last status"
         );
         ensure_eq!(
             fixture.events(&last).await?[0].event,
@@ -48,7 +48,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Timestamps keep their microseconds, from 1970 to the end of 9999.
-pub async fn timestamps_keep_microseconds(store: &Store) -> anyhow::Result<()> {
+pub async fn timestamps_keep_microseconds(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for micros in [
         0,
@@ -74,7 +74,7 @@ pub async fn timestamps_keep_microseconds(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Operations of every kind load equal, new and changed, and so do the bytes of their requests.
-pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn operations_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for round in 0..60 {
         let session = fixture.session().await?;
@@ -130,7 +130,7 @@ pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Refunds in every status load equal.
-pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn refunds_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let session = fixture.session().await?;
     let mut current = session.clone();
@@ -176,7 +176,7 @@ pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Events of every kind load equal, with the values that their payload takes from the session.
-pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
+pub async fn events_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for kind in EventKind::ALL {
         let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
@@ -204,7 +204,7 @@ pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Unknown ids load nothing, in an empty store and in one with rows.
-pub async fn missing_rows_load_as_none(store: &Store) -> anyhow::Result<()> {
+pub async fn missing_rows_load_as_none(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.session_with_attempt().await?;
     let checkout = &fixture.store.checkout;
@@ -219,7 +219,7 @@ pub async fn missing_rows_load_as_none(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         checkout.reserved_key(operation).await?,
         None,
-        "a waiting key"
+        "the reserved key"
     );
     ensure_eq!(
         checkout.unsent_refunds(session).await?,

@@ -8,19 +8,19 @@ use oncharge_ports::unit_of_work::IdempotencyWrite;
 use oncharge_testkit::Builder;
 
 use crate::{
-    Reopen, Store,
+    Reopen, TestedStore,
     fixture::{Fixture, answer, fingerprint},
     keyring,
 };
 
 /// An open store responds to a ping.
-pub async fn ping_succeeds(store: &Store) -> anyhow::Result<()> {
+pub async fn ping_succeeds(store: &TestedStore) -> anyhow::Result<()> {
     store.maintenance.ping().await?;
     Ok(())
 }
 
 /// After resealing the old key can be removed: every value opens with the new key alone.
-pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Result<()> {
+pub async fn resealed_values_open_under_the_new_key(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -42,13 +42,16 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     });
     fixture.commit(unit).await?;
     let request = fixture.store.checkout.request(attempt.id).await?;
-    ensure!(request.is_some(), "the request");
+    ensure!(request.is_some(), "the request was not stored");
 
     let notification = fixture.receive_notification("k").await?;
     let unverified = fixture
         .build
         .notification_of(&fixture.merchant.account, None);
-    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    ensure!(
+        store.inbox.receive(&unverified).await?,
+        "an unverified notification was not stored"
+    );
 
     let mut endpoint = fixture.build.endpoint(&fixture.merchant, &fixture.key);
     let secret = fixture.build.webhook_secret();
@@ -59,8 +62,12 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let resealed = both.maintenance.reseal().await?;
     // A signing key, two webhook secrets, an e-mail address, a phone number, a request, a response,
     // two notifications.
-    ensure!(resealed >= 9, "{resealed} values were sealed anew");
-    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure!(resealed >= 9, "only {resealed} values were resealed");
+    ensure_eq!(
+        both.maintenance.reseal().await?,
+        0,
+        "the number of values resealed by a second run"
+    );
 
     let new = open(reopen, &[("b", 2)]).await?;
     ensure_eq!(
@@ -76,7 +83,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let record = new.checkout.key(&scope).await?.context("the key")?;
     ensure_eq!(record.answer, Some(answer("a secret")), "the answer");
     let found = new.webhooks.endpoint(fixture.merchant.id).await?;
-    ensure_eq!(found, Some(endpoint), "the endpoint's secrets");
+    ensure_eq!(found, Some(endpoint), "the endpoint");
     for kept in [notification, unverified] {
         let found = new.inbox.notification(kept.id).await?;
         ensure_eq!(found.map(|found| found.new), Some(kept), "the notification");
@@ -85,7 +92,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
 }
 
 /// Resealing fails with the id of a key that a value needs and that is not configured.
-pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
+pub async fn a_missing_key_is_named(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -98,12 +105,12 @@ pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// More than fit into a page.
+/// More than one page holds.
 const NOTIFICATIONS: u64 = 1100;
 
 /// A reseal that is dropped midway leaves each value under one of the two keys; the next one
 /// completes it.
-pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::Result<()> {
+pub async fn resealing_restarts_after_an_interruption(store: &TestedStore) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -111,7 +118,10 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     let mut first = None;
     for number in 0..NOTIFICATIONS {
         let new = build.notification(&format!("k{number}"));
-        ensure!(store.inbox.receive(&new).await?, "a new one");
+        ensure!(
+            store.inbox.receive(&new).await?,
+            "the notification was not stored"
+        );
         first.get_or_insert(new);
     }
     let first = first.context("a notification")?;
@@ -124,22 +134,29 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     ensure_eq!(
         found.map(|found| found.new),
         Some(first.clone()),
-        "readable"
+        "the notification with both keys"
     );
     resealed += both.maintenance.reseal().await?;
-    ensure!(resealed <= NOTIFICATIONS, "{resealed} in one walk");
-    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure!(
+        resealed <= NOTIFICATIONS,
+        "{resealed} values resealed in one run"
+    );
+    ensure_eq!(
+        both.maintenance.reseal().await?,
+        0,
+        "the number of values resealed by a second run"
+    );
     drop(both);
     let new = open(reopen, &[("b", 2)]).await?;
     let found = new.inbox.notification(first.id).await?;
     ensure_eq!(
         found.map(|found| found.new),
         Some(first),
-        "under the new key"
+        "the notification under the new key"
     );
     Ok(())
 }
 
-async fn open(reopen: &Reopen, keys: &[(&str, u8)]) -> anyhow::Result<Store> {
+async fn open(reopen: &Reopen, keys: &[(&str, u8)]) -> anyhow::Result<TestedStore> {
     reopen(keyring(keys)).await
 }

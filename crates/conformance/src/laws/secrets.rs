@@ -11,7 +11,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{Fixture, answer, fingerprint},
 };
 
@@ -33,7 +33,7 @@ fn rotation(fixture: &Fixture, read: &WebhookEndpoint, text: &str) -> SecretRota
 
 /// Of many rotations that have read the same endpoint one succeeds, and is stored with its
 /// response; the others write nothing. Whether the endpoint is disabled or failing is not changed.
-pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
+pub async fn a_secret_is_rotated_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failing = WebhookEndpoint {
         disabled: Some(fixture.gone()),
@@ -64,7 +64,7 @@ pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
             rotated.push(one.secrets.clone());
         }
     }
-    ensure_eq!(rotated.len(), 1, "rotations of one secret");
+    ensure_eq!(rotated.len(), 1, "the number of rotations of one secret");
     let wanted = WebhookEndpoint {
         version: read.version + 1,
         secrets: rotated.pop().context("the new secrets")?,
@@ -78,7 +78,7 @@ pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
 
 /// If the idempotency key is taken, the secret is not changed; a secret revoked at once is deleted;
 /// and a removed endpoint has none.
-pub async fn a_failed_rotation_keeps_the_secret(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_rotation_keeps_the_secret(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let read = fixture.endpoint().await?;
     let scope = fixture.build.scope(&fixture.merchant, "taken");
@@ -99,13 +99,17 @@ pub async fn a_failed_rotation_keeps_the_secret(store: &Store) -> anyhow::Result
         ..rotation(&fixture, &read, "none")
     };
     let rotated = store.webhooks.rotate_secret(&at_once).await?;
-    ensure_eq!(rotated, true, "without a record");
+    ensure_eq!(rotated, true, "the rotation without an idempotency record");
     let found = store.webhooks.endpoint(fixture.merchant.id).await?;
     let found = found.context("the endpoint")?;
-    ensure_eq!(found.secrets, at_once.secrets, "its secrets");
+    ensure_eq!(found.secrets, at_once.secrets, "the endpoint's secrets");
     fixture.remove(&fixture.merchant).await?;
     let late = rotation(&fixture, &found, "late");
     let rotated = store.webhooks.rotate_secret(&late).await?;
-    ensure_eq!(rotated, false, "a removed endpoint");
+    ensure_eq!(
+        rotated,
+        false,
+        "the rotation of a removed endpoint's secret"
+    );
     Ok(())
 }

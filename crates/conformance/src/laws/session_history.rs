@@ -19,7 +19,7 @@ use oncharge_ports::{
 use oncharge_testkit::build::reference;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         ALL, Fixture,
         webhooks::{EXPIRED, LONG},
@@ -28,11 +28,11 @@ use crate::{
 
 async fn history_of(fixture: &Fixture, id: SessionId) -> anyhow::Result<SessionHistory> {
     let session_history = fixture.store.operator_queries.session_history(id).await?;
-    session_history.with_context(|| format!("{id} has no story"))
+    session_history.with_context(|| format!("{id} has no history"))
 }
 
 /// The history shows whether there is contact data, and not its content.
-pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Result<()> {
+pub async fn operator_queries_open_no_sealed_values(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let email = Some(Email::parse("shopper@example.com")?);
     let phone = Some(Phone::parse("+15551234567")?);
@@ -70,20 +70,20 @@ pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Re
             .operator_queries
             .find_sessions(&search, ALL)
             .await?;
-        ensure_eq!(listed.len(), 1, "sessions");
-        ensure_eq!(listed[0].session, bare, "as it is listed");
+        ensure_eq!(listed.len(), 1, "the number of sessions");
+        ensure_eq!(listed[0].session, bare, "the session in the list");
         ensure_eq!(
             listed[0].merchant_name,
             fixture.merchant.name,
-            "its merchant"
+            "the merchant's name in the list"
         );
         let history = history_of(&fixture, session.id).await?;
-        ensure_eq!(history.found, listed[0], "as its story shows it");
+        ensure_eq!(history.found, listed[0], "the session in its history");
         let (email, phone) = known;
         ensure_eq!(
             history.contact,
             ContactPresence { email, phone },
-            "what is known"
+            "the presence of contact data"
         );
     }
     Ok(())
@@ -91,13 +91,13 @@ pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Re
 
 /// A history contains operations with their tries, refunds, events with their deliveries and
 /// attempts, notifications and audit entries: its own session's, and no other's.
-pub async fn a_session_history_is_complete(store: &Store) -> anyhow::Result<()> {
+pub async fn a_session_history_is_complete(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let nothing = store
         .operator_queries
         .session_history(fixture.build.id())
         .await?;
-    ensure_eq!(nothing, None, "the story of nothing");
+    ensure_eq!(nothing, None, "the history of an unknown session");
     let unsent = fixture.new_event(&fixture.merchant).await?;
     fixture.endpoint().await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -106,7 +106,7 @@ pub async fn a_session_history_is_complete(store: &Store) -> anyhow::Result<()> 
         .queue
         .claim_operations(late, &ClaimFilter::up_to(10), EXPIRED)
         .await?;
-    ensure_eq!(claimed.len(), 1, "claims");
+    ensure_eq!(claimed.len(), 1, "the number of claims");
     fixture.build.advance(1);
     let refunding = refunding(&fixture, &session);
     let written = refunding.session.clone();
@@ -126,7 +126,11 @@ pub async fn a_session_history_is_complete(store: &Store) -> anyhow::Result<()> 
     has_event(&fixture, &history, event).await?;
     has_notification(&history, &notification)?;
     has_audit(&history, &refunding.audit[0])?;
-    ensure_eq!(history.is_truncated, false, "nothing is left out");
+    ensure_eq!(
+        history.is_truncated,
+        false,
+        "whether the history is truncated"
+    );
     unsent_event_has_no_delivery(&fixture, unsent).await
 }
 
@@ -161,7 +165,11 @@ fn has_operations(
     let seen = session_history.operations.iter();
     let queue: Vec<_> = seen.map(|it| (it.tries, it.next_try_at)).collect();
     let due = Some(waiting.next_try_at);
-    ensure_eq!(queue, [(1, None), (0, due)], "tries and the next one");
+    ensure_eq!(
+        queue,
+        [(1, None), (0, due)],
+        "the tries and the next due time"
+    );
     Ok(())
 }
 
@@ -171,24 +179,24 @@ async fn has_event(
     session_history: &SessionHistory,
     event: EventId,
 ) -> anyhow::Result<()> {
-    ensure_eq!(session_history.events.len(), 1, "events");
+    ensure_eq!(session_history.events.len(), 1, "the number of events");
     let seen = &session_history.events[0];
-    ensure_eq!(seen.stored.id, event, "the event");
+    ensure_eq!(seen.stored.id, event, "the id of the event");
     ensure_eq!(
         seen.stored.event.kind,
         EventKind::RefundRequested,
-        "its kind"
+        "the kind of the event"
     );
     let seen = seen.delivery.as_ref().context("a delivery")?;
     ensure_eq!(
         seen.delivery,
         fixture.delivery(event).await?,
-        "its delivery"
+        "the delivery of the event"
     );
-    ensure_eq!(seen.next_try_at, None, "it is over");
+    ensure_eq!(seen.next_try_at, None, "the next due time");
     let attempts = fixture.store.webhooks.attempts(event).await?;
-    ensure_eq!(seen.attempts, attempts, "its attempts");
-    ensure_eq!(seen.attempts.len(), 2, "how many attempts");
+    ensure_eq!(seen.attempts, attempts, "the attempts of the delivery");
+    ensure_eq!(seen.attempts.len(), 2, "the number of attempts");
     Ok(())
 }
 
@@ -196,24 +204,36 @@ fn has_notification(
     session_history: &SessionHistory,
     wanted: &NewNotification,
 ) -> anyhow::Result<()> {
-    ensure_eq!(session_history.notifications.len(), 1, "notifications");
+    ensure_eq!(
+        session_history.notifications.len(),
+        1,
+        "the number of notifications"
+    );
     let seen = &session_history.notifications[0];
-    ensure_eq!(seen.id, wanted.id, "which");
-    ensure_eq!(seen.event_key, wanted.event_key, "its key");
-    ensure_eq!(seen.account, wanted.account, "its account");
-    ensure_eq!(seen.status, NotificationStatus::Mismatched, "how far it is");
-    ensure_eq!(seen.received_at, wanted.received_at, "when it came");
-    ensure_eq!(seen.tries, 1, "how often it was claimed");
+    ensure_eq!(seen.id, wanted.id, "the id of the notification");
+    ensure_eq!(seen.event_key, wanted.event_key, "the event key");
+    ensure_eq!(seen.account, wanted.account, "the account");
+    ensure_eq!(
+        seen.status,
+        NotificationStatus::Mismatched,
+        "the status of the notification"
+    );
+    ensure_eq!(seen.received_at, wanted.received_at, "the time of receipt");
+    ensure_eq!(seen.tries, 1, "the number of claims");
     Ok(())
 }
 
 fn has_audit(session_history: &SessionHistory, wanted: &AuditEntry) -> anyhow::Result<()> {
-    ensure_eq!(session_history.audit.len(), 1, "entries of the audit log");
+    ensure_eq!(
+        session_history.audit.len(),
+        1,
+        "the number of audit entries"
+    );
     let seen = &session_history.audit[0];
-    ensure_eq!(seen.at, wanted.at, "when");
-    ensure_eq!(seen.action, "unexpected_fact", "what");
+    ensure_eq!(seen.at, wanted.at, "the time of the audit entry");
+    ensure_eq!(seen.action, "unexpected_fact", "the action");
     ensure_eq!(seen.operation, wanted.operation, "the operation");
-    ensure_eq!(seen.detail, wanted.detail, "what it says");
+    ensure_eq!(seen.detail, wanted.detail, "the detail");
     Ok(())
 }
 
@@ -267,17 +287,17 @@ async fn unsent_event_has_no_delivery(fixture: &Fixture, event: EventId) -> anyh
         .await?;
     let session = stored.context("the event")?.event.session;
     let history = history_of(fixture, session).await?;
-    ensure_eq!(history.events.len(), 1, "events");
+    ensure_eq!(history.events.len(), 1, "the number of events");
     ensure_eq!(
         history.events[0].delivery,
         None,
-        "an event with nowhere to go"
+        "the delivery of an event without an endpoint"
     );
     Ok(())
 }
 
 /// At most the limit of rows per kind, the oldest ones, with a flag that the history is truncated.
-pub async fn a_long_session_history_is_truncated(store: &Store) -> anyhow::Result<()> {
+pub async fn a_long_session_history_is_truncated(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let entry = |number: u32| {
@@ -293,14 +313,18 @@ pub async fn a_long_session_history_is_truncated(store: &Store) -> anyhow::Resul
     ensure_eq!(
         history_of(&fixture, session.id).await?.is_truncated,
         false,
-        "just fits"
+        "whether a history at the limit is truncated"
     );
     fixture.build.advance(1);
     let mut unit = fixture.build.next_unit(&written);
     unit.audit = vec![entry(MAX_ROWS_PER_KIND)];
     fixture.commit(unit).await?;
     let history = history_of(&fixture, session.id).await?;
-    ensure_eq!(history.is_truncated, true, "one too many");
+    ensure_eq!(
+        history.is_truncated,
+        true,
+        "whether a history beyond the limit is truncated"
+    );
     let numbers: Vec<String> = history
         .audit
         .iter()
@@ -309,6 +333,6 @@ pub async fn a_long_session_history_is_truncated(store: &Store) -> anyhow::Resul
     let wanted: Vec<String> = (0..MAX_ROWS_PER_KIND)
         .map(|number| number.to_string())
         .collect();
-    ensure_eq!(numbers, wanted, "the oldest");
+    ensure_eq!(numbers, wanted, "the sequence numbers of the events");
     Ok(())
 }

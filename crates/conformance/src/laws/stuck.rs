@@ -19,7 +19,7 @@ use oncharge_testkit::build::{ENDPOINT, eur, reference};
 use time::Duration as Span;
 
 use crate::{
-    Store,
+    TestedStore,
     fixture::{
         Fixture,
         webhooks::{EXPIRED, LONG},
@@ -63,7 +63,9 @@ async fn stuck_past_budget(
 
 /// Stuck if open for longer than a quarter of an hour, or three days if the PSP has accepted it;
 /// compensations are a kind of their own, and final operations are never stuck.
-pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyhow::Result<()> {
+pub async fn open_operations_are_stuck_past_their_budget(
+    store: &TestedStore,
+) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
     let mut wanted = Vec::new();
@@ -91,7 +93,7 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
     ensure_eq!(
         ids(&fixture, StuckKind::Operation, start.plus_seconds(900)).await?,
         [""; 0],
-        "within"
+        "the stuck operations within the budget"
     );
     let mut found = stuck(&fixture, StuckKind::Operation, past).await?;
     found.sort_by(|one, other| one.id.cmp(&other.id));
@@ -101,7 +103,7 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
         .collect();
     named.sort_unstable();
     let listed: Vec<String> = found.iter().map(|item| item.id.clone()).collect();
-    ensure_eq!(listed, named, "past the budget");
+    ensure_eq!(listed, named, "the stuck ones past the budget");
     for item in &found {
         let mine = wanted
             .iter()
@@ -127,14 +129,14 @@ fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow:
     let kind = operation.kind.name();
     anyhow::ensure!(
         item.detail.contains(kind),
-        "{} does not say {kind}",
+        "{} does not contain {kind}",
         item.detail
     );
     Ok(())
 }
 
 /// Compensations are listed at once, until the money is back.
-pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Result<()> {
+pub async fn open_compensations_are_stuck_at_once(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let kind = OperationKind::Compensation {
@@ -151,11 +153,7 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
     belongs(&found[0], &open, now)?;
     let late = now.plus_seconds(10 * 86_400);
     let operations = ids(&fixture, StuckKind::Operation, late).await?;
-    ensure_eq!(
-        operations,
-        [attempt.id.to_string()],
-        "a compensation is listed once"
-    );
+    ensure_eq!(operations, [attempt.id.to_string()], "the stuck operations");
     let accepted = Operation {
         sending: SendState::Accepted,
         ..open.clone()
@@ -164,12 +162,12 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
     ensure_eq!(
         ids(&fixture, StuckKind::Accepted, late).await?,
         [""; 0],
-        "accepted ones"
+        "the stuck accepted operations"
     );
     ensure_eq!(
         ids(&fixture, StuckKind::Compensation, late).await?.len(),
         1,
-        "an accepted one, still"
+        "the accepted compensations"
     );
     let done = Operation {
         status: OperationStatus::Succeeded,
@@ -179,14 +177,14 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
     ensure_eq!(
         ids(&fixture, StuckKind::Compensation, late).await?,
         [""; 0],
-        "once the money is back"
+        "the compensations once the refund succeeded"
     );
     Ok(())
 }
 
 /// Refunds that succeeded although their session's capture has failed are listed permanently, and
 /// only those.
-pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn refunds_of_failed_captures_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failed = Status::CaptureFailed(CaptureFailed {
         payment: Payment {
@@ -247,7 +245,7 @@ fn with_status(fixture: &Fixture, session: &Session, status: Status) -> UnitOfWo
 
 /// Stuck five minutes past the deadline, even under a lease: a worker that fails at every try holds
 /// its lease nearly all the time.
-pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn late_deadlines_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let first = fixture.session().await?;
     fixture.build.advance(600);
@@ -262,7 +260,7 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         ids(&fixture, kind, late).await?,
         both,
-        "both, the older first"
+        "both sessions, the older first"
     );
     let held = store
         .queue
@@ -272,19 +270,19 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         ids(&fixture, kind, late).await?,
         both,
-        "while a worker is at it"
+        "the sessions while one is leased"
     );
     for (met, left) in [(&second, &both[..1]), (&first, &both[..0])] {
         let unit = with_status(&fixture, met, Status::Expired);
         fixture.commit(unit).await?;
-        ensure_eq!(ids(&fixture, kind, late).await?, left, "once it is met");
+        ensure_eq!(ids(&fixture, kind, late).await?, left, "after its deadline");
     }
     Ok(())
 }
 
 /// Mismatched, unmatched and malformed ones are stuck at once, until they are dismissed; waiting
 /// ones past their budget, even under a lease; unverified and closed ones never.
-pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn notifications_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let (kind, mut wanted): (_, Vec<(NotificationId, &str)>) = (StuckKind::Notification, vec![]);
@@ -321,7 +319,7 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(item.since, received, "since when");
         anyhow::ensure!(
             item.detail.contains(name),
-            "{} does not say {name}",
+            "{} does not contain {name}",
             item.detail
         );
     }
@@ -331,7 +329,7 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         ids(&fixture, kind, now).await?,
         rest,
-        "once one was dismissed"
+        "the notifications after one was dismissed"
     );
 
     let waiting = fixture.receive_notification("waiting").await?;
@@ -344,12 +342,12 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
 
 /// An endpoint that has failed for longer than an hour is stuck, shown with its URL without the
 /// query; not one that works, was just set or is disabled.
-pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn failing_endpoints_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (start, kind) = (fixture.build.now(), StuckKind::Endpoint);
     let late = start.plus_seconds(10_000);
     let endpoint = fixture.endpoint().await?;
-    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a new one");
+    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a new endpoint");
     let event = fixture.new_event(&fixture.merchant).await?;
     fixture.attempt(event, Ok(500)).await?;
     let items = stuck_past_budget(&fixture, kind, start, &[endpoint.id.to_string()]).await?;
@@ -360,7 +358,7 @@ pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(item.detail, "https://shop.example.com/", "the URL");
     fixture.build.advance(60);
     fixture.attempt(event, Ok(200)).await?;
-    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "one that works");
+    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a working one");
     let disabled = WebhookEndpoint {
         disabled: Some(fixture.gone()),
         failing_since: Some(start),
@@ -373,7 +371,7 @@ pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
 /// Stuck five minutes past the due time, even under a lease, but not while they wait for an earlier
 /// first attempt; a delivery that waits for its next retry is not late. The URL is shown without
 /// its query.
-pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+pub async fn late_deliveries_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -388,12 +386,12 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     let place = ENDPOINT.split('?').next().unwrap_or_default();
     anyhow::ensure!(
         item.detail.contains(place),
-        "{} does not say {place}",
+        "{} does not contain {place}",
         item.detail
     );
     anyhow::ensure!(
         !item.detail.contains("oncharge_callback"),
-        "the query: {}",
+        "the detail contains the query: {}",
         item.detail
     );
 
@@ -403,46 +401,46 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         ids(&fixture, kind, late).await?,
         first,
-        "while a worker is at it"
+        "the deliveries while the first one is leased"
     );
     fixture.record(events[0], lease, Ok(500)).await?;
     let turn = start.plus_seconds(301);
     ensure_eq!(
         ids(&fixture, kind, turn).await?,
         [events[1].to_string()],
-        "the second's turn"
+        "the deliveries after the first attempt"
     );
     let lease = fixture.claim_delivery(events[1], start, EXPIRED).await?;
     ensure_eq!(
         store.queue.renew(lease, LONG).await?,
         false,
-        "its lease is over"
+        "the renewal of an expired lease"
     );
     ensure_eq!(
         ids(&fixture, kind, turn).await?,
         [events[1].to_string()],
-        "its worker is dead"
+        "the deliveries after the lease of the second one expired"
     );
     fixture.attempt(events[1], Ok(200)).await?;
     let retry = start.plus_seconds(60 + 300);
     ensure_eq!(
         ids(&fixture, kind, retry).await?,
         [""; 0],
-        "the retry, within its budget"
+        "the deliveries while the retry is within its budget"
     );
     let past = stuck(&fixture, kind, retry.plus(Span::microseconds(1))).await?;
-    ensure_eq!(past.len(), 1, "the retry, past its budget");
+    ensure_eq!(past.len(), 1, "deliveries past the retry's budget");
     ensure_eq!(
         (&past[0].id, past[0].since),
         (&events[0].to_string(), start),
-        "since its event"
+        "the late retry, since the time of its event"
     );
     Ok(())
 }
 
-/// A delivery that is postponed repeatedly without an attempt (its merchant has no key) is late all
-/// the same.
-pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+/// A delivery that is postponed repeatedly without an attempt (its merchant has no key) is stuck as
+/// well.
+pub async fn postponed_deliveries_are_stuck(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let start = fixture.build.now();
@@ -454,23 +452,23 @@ pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()>
     ensure_eq!(
         ids(&fixture, kind, late).await?,
         first,
-        "put off without a try"
+        "the postponed delivery"
     );
     ensure_eq!(
         ids(&fixture, kind, start.plus_seconds(300)).await?,
         [""; 0],
-        "within its budget"
+        "the deliveries within their budget"
     );
     Ok(())
 }
 
 /// The oldest of all kinds are listed first, up to the limit.
-pub async fn stuck_items_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
+pub async fn stuck_items_are_listed_oldest_first(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     ensure_eq!(
         store.queue.stuck(fixture.build.now(), 10).await?,
         [],
-        "nothing"
+        "the stuck items of an empty store"
     );
     fixture.endpoint().await?;
     let mut wanted = Vec::new();

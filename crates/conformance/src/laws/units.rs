@@ -12,10 +12,10 @@ use oncharge_ports::{
 };
 use oncharge_testkit::build::reference;
 
-use crate::{Store, fixture::Fixture};
+use crate::{TestedStore, fixture::Fixture};
 
 /// If any part of a unit fails, no other part is stored; once corrected, all of it is.
-pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_unit_is_all_or_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let taken = fixture.build.scope(&fixture.merchant, "taken");
@@ -28,7 +28,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(key_taken.clone()).await,
         CommitError::IdempotencyKeyTaken,
-        "a taken key"
+        "a unit with a taken key"
     );
     nothing_of(&fixture, &session, &key_taken).await?;
 
@@ -40,7 +40,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(no_lease.clone()).await,
         CommitError::LeaseLost,
-        "no lease"
+        "a unit without its lease"
     );
     nothing_of(&fixture, &session, &no_lease).await?;
 
@@ -53,7 +53,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     );
     ensure!(
         fixture.commit(twice.clone()).await.is_err(),
-        "an event's number twice in a unit"
+        "a unit with two events of one number"
     );
     nothing_of(&fixture, &session, &twice).await?;
 
@@ -62,7 +62,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(stale.clone()).await,
         CommitError::Conflict,
-        "a version left out"
+        "a unit that skips a version"
     );
     nothing_of(&fixture, &session, &stale).await?;
 
@@ -73,7 +73,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
 
 /// A unit based on a version that is not the newest fails as a whole: too old, repeated, or created
 /// a second time.
-pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_stale_unit_writes_nothing(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (read, _) = fixture.session_with_attempt().await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
@@ -84,7 +84,7 @@ pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(stale.clone()).await,
         CommitError::Conflict,
-        "an old version"
+        "a unit based on an old version"
     );
     nothing_of(&fixture, &newest, &stale).await?;
 
@@ -102,15 +102,15 @@ pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
     ensure_err!(
         fixture.commit(nobody.clone()).await,
         CommitError::Conflict,
-        "a session not there"
+        "a unit for an unknown session"
     );
     let found = fixture.store.checkout.session(nobody.session.id).await?;
-    ensure_eq!(found, None, "a session that never was");
+    ensure_eq!(found, None, "an unknown session");
     Ok(())
 }
 
 /// An event number is unique in its session, and can be used in every other session.
-pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
+pub async fn event_numbers_are_unique(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (one, other) = (fixture.session().await?, fixture.session().await?);
     for session in [&one, &other] {
@@ -125,24 +125,28 @@ pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
     unit.events = vec![fixture.build.event(&one, 2, EventKind::PaymentExpired)];
     ensure!(
         fixture.commit(unit.clone()).await.is_err(),
-        "number 2 a second time"
+        "an event number was used twice"
     );
     nothing_of(&fixture, &before, &unit).await?;
     let numbers = |events: Vec<oncharge_ports::queries::StoredEvent>| {
         let numbers = events.iter().map(|stored| stored.event.sequence);
         numbers.collect::<Vec<u32>>()
     };
-    ensure_eq!(numbers(fixture.events(&one).await?), [1, 2], "numbers");
+    ensure_eq!(
+        numbers(fixture.events(&one).await?),
+        [1, 2],
+        "the event numbers"
+    );
     ensure_eq!(
         numbers(fixture.events(&other).await?),
         [1, 2],
-        "numbers of another session"
+        "the event numbers of another session"
     );
     Ok(())
 }
 
 /// Committed units of every shape are found, also after later units; failed ones never are.
-pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<()> {
+pub async fn is_committed_reports_the_outcome(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
     let created = fixture.build.unit(fixture.build.session(&fixture.merchant));
@@ -152,9 +156,15 @@ pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<(
     let reserved = fixture.unit_reserving_key(&scope("reserved"));
     let units = [created, bare, full, answered, reserved];
     for unit in &units {
-        ensure!(!is_committed(&fixture, unit).await?, "before the commit");
+        ensure!(
+            !is_committed(&fixture, unit).await?,
+            "the unit counts as committed before its commit"
+        );
         fixture.commit(unit.clone()).await?;
-        ensure!(is_committed(&fixture, unit).await?, "after the commit");
+        ensure!(
+            is_committed(&fixture, unit).await?,
+            "the unit does not count as committed"
+        );
     }
     let [_, bare, full, ..] = &units;
     let loser = fixture.build.next_unit(&bare.session);
@@ -165,20 +175,23 @@ pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<(
     );
     ensure!(
         !is_committed(&fixture, &loser).await?,
-        "another unit wrote this version"
+        "a unit counts as committed although another one wrote its version"
     );
     fixture
         .commit(fixture.build.next_unit(&full.session))
         .await?;
     for unit in &units {
-        ensure!(is_committed(&fixture, unit).await?, "after later units");
+        ensure!(
+            is_committed(&fixture, unit).await?,
+            "the unit does not count as committed after later units"
+        );
     }
     Ok(())
 }
 
 /// Valid units queued together with an invalid one are committed: even if a store writes several
 /// together, each is all or nothing by itself.
-pub async fn a_failing_unit_affects_no_other(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failing_unit_affects_no_other(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
     let taken = fixture.build.scope(&fixture.merchant, "taken");
@@ -216,7 +229,7 @@ pub async fn a_failing_unit_affects_no_other(store: &Store) -> anyhow::Result<()
         ensure_eq!(
             there,
             !matches!(number % 6, 1 | 3),
-            "unit {number} is committed"
+            "whether unit {number} is committed"
         );
     }
     Ok(())
@@ -257,7 +270,7 @@ async fn nothing_of(fixture: &Fixture, before: &Session, unit: &UnitOfWork) -> a
     let of_unit = |id| unit.events.iter().any(|new| new.id == id);
     ensure!(
         !events.iter().any(|stored| of_unit(stored.id)),
-        "an event of a failed unit"
+        "an event of a failed unit is stored"
     );
     ensure!(
         !is_committed(fixture, unit).await?,
@@ -281,7 +294,10 @@ async fn all_of(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::Result<()> {
             Some(new.operation.clone()),
             "the operation"
         );
-        ensure!(checkout.reserved_key(id).await?.is_some(), "the key");
+        ensure!(
+            checkout.reserved_key(id).await?.is_some(),
+            "the key of the unit is not reserved"
+        );
     }
     if let Some(refund) = &unit.refund {
         ensure_eq!(
@@ -292,12 +308,15 @@ async fn all_of(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::Result<()> {
     }
     let events = fixture.events(&unit.session).await?;
     ensure_eq!(events.len(), unit.events.len(), "the events");
-    ensure!(is_committed(fixture, unit).await?, "the unit");
+    ensure!(
+        is_committed(fixture, unit).await?,
+        "the unit does not count as committed"
+    );
     Ok(())
 }
 
-/// Only one operation can be in flight; one that fails makes room for the next in the same unit.
-pub async fn a_failed_operation_is_replaced_in_one_unit(store: &Store) -> anyhow::Result<()> {
+/// Only one operation can be in flight; when one fails, the same unit can start the next.
+pub async fn a_failed_operation_is_replaced_in_one_unit(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let next = Operation {

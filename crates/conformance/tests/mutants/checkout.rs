@@ -1,4 +1,4 @@
-//! Flaws of sessions, operations and commits.
+//! Mutants of sessions, operations and commits.
 
 use std::sync::atomic::Ordering;
 
@@ -29,7 +29,7 @@ impl CheckoutRepository for MutantStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         let mut found = self.store.session(id).await?;
         if let Some(session) = &mut found {
-            if self.has(Mutation::CutsTimes) {
+            if self.has(Mutation::TruncatesTimes) {
                 session.updated_at = session.updated_at.whole_seconds();
             }
             if self.has(Mutation::DropsContact) {
@@ -77,7 +77,7 @@ impl CheckoutRepository for MutantStore {
     }
 
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
-        if self.has(Mutation::ForgetsKeys) && self.cleaned_up.load(Ordering::SeqCst) {
+        if self.has(Mutation::LosesKeys) && self.cleaned_up.load(Ordering::SeqCst) {
             return Ok(None);
         }
         CheckoutRepository::key(&*self.store, scope).await
@@ -142,7 +142,7 @@ impl CheckoutRepository for MutantStore {
     }
 
     async fn commit(&self, mut unit: UnitOfWork) -> Result<(), CommitError> {
-        if self.has(Mutation::ForgetsHandled) {
+        if self.has(Mutation::IgnoresHandled) {
             unit.handled = None;
         }
         if self.has(Mutation::DeliversNothing) || self.has(Mutation::DeliversToDisabled) {
@@ -188,7 +188,7 @@ impl CheckoutRepository for MutantStore {
 }
 
 impl MutantStore {
-    /// Commits as if the merchant's endpoint were enabled, or as if it were not.
+    /// Commits as if the merchant's endpoint were enabled, or disabled.
     async fn commit_with_other_endpoint(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         let found = self.store.endpoint(unit.session.merchant).await?;
         let Some(endpoint) = found else {

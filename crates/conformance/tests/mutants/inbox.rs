@@ -1,4 +1,4 @@
-//! Flaws of the inbox.
+//! Mutants of the inbox.
 
 use async_trait::async_trait;
 use oncharge_domain::{audit::AuditEntry, id::NotificationId};
@@ -33,7 +33,7 @@ impl Inbox for MutantStore {
         id: NotificationId,
     ) -> Result<Option<StoredNotification>, StoreError> {
         let mut found = self.store.notification(id).await?;
-        if self.has(Mutation::CutsBodies)
+        if self.has(Mutation::TruncatesBodies)
             && let Some(stored) = &mut found
         {
             stored.new.body.truncate(200);

@@ -1,4 +1,4 @@
-//! Flaws of merchants, their keys and the clean-up.
+//! Mutants of merchants, their keys and the clean-up.
 
 use std::sync::atomic::Ordering;
 
@@ -191,7 +191,7 @@ impl Maintenance for MutantStore {
         match self.mutation {
             Mutation::DeletesNothing => return Ok(DeletedRows::of(&[])),
             Mutation::IgnoresBatchLimit => limit = 1000,
-            // Deliveries are deleted at any age.
+            // A delivery is deleted at any age, so this mutation has no effect on deliveries.
             Mutation::DeletesTooEarly if rows != ExpiringRows::Deliveries => {
                 range.before = range.before.plus_seconds(1000);
             }

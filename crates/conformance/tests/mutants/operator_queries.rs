@@ -1,9 +1,9 @@
-//! Flaws of what operators see; each behind a store that is whole otherwise.
+//! Mutants of operator queries, over an otherwise correct store.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oncharge_conformance::{Store, laws, set_fake_clock};
+use oncharge_conformance::{TestedStore, laws, set_fake_clock};
 use oncharge_domain::{
     id::SessionId,
     session::StatusName,
@@ -11,33 +11,33 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    OperatorQueries, StoreError,
+    OperatorQueries, Store, StoreError,
     operator_queries::{FoundSession, SessionHistory, SessionIdentifier, SessionSearch},
     queries::Page,
 };
 use oncharge_testkit::{FakeClock, MemoryStore};
 
-/// What is wrong.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mutation {
     ShowsContact,
     HidesContactPresence,
-    /// Any name finds anything.
+    /// Any text finds every session.
     IgnoresNames,
-    /// Nothing is found but by an id.
+    /// Only ids are found.
     FindsOnlyIds,
     IgnoresMerchants,
     IgnoresStatuses,
     IgnoresTimes,
-    /// `created` past its expiry stays `created`.
+    /// Sessions past their expiry stay `created`.
     IgnoresNow,
     RepeatsPages,
     OldestFirst,
-    ForgetsTries,
-    ForgetsNextTries,
-    ForgetsAttempts,
-    ForgetsNotifications,
-    ForgetsRefunds,
+    OmitsTries,
+    OmitsNextTries,
+    OmitsAttempts,
+    OmitsNotifications,
+    OmitsRefunds,
     DuplicatesAudit,
     NeverTruncates,
     IgnoresCountStart,
@@ -56,24 +56,24 @@ impl MutantStore {
 
     fn corrupt_history(&self, session_history: &mut SessionHistory) {
         for seen in &mut session_history.operations {
-            if self.has(Mutation::ForgetsTries) {
+            if self.has(Mutation::OmitsTries) {
                 seen.tries = 0;
             }
-            if self.has(Mutation::ForgetsNextTries) {
+            if self.has(Mutation::OmitsNextTries) {
                 seen.next_try_at = None;
             }
         }
-        if self.has(Mutation::ForgetsAttempts) {
+        if self.has(Mutation::OmitsAttempts) {
             let deliveries = session_history
                 .events
                 .iter_mut()
                 .filter_map(|e| e.delivery.as_mut());
             deliveries.for_each(|delivery| delivery.attempts.clear());
         }
-        if self.has(Mutation::ForgetsNotifications) {
+        if self.has(Mutation::OmitsNotifications) {
             session_history.notifications.clear();
         }
-        if self.has(Mutation::ForgetsRefunds) {
+        if self.has(Mutation::OmitsRefunds) {
             session_history.refunds.clear();
         }
         if self.has(Mutation::DuplicatesAudit) {
@@ -198,11 +198,11 @@ async fn each_operator_query_mutant_breaks_its_law() {
         (Mutation::IgnoresNow, filters),
         (Mutation::RepeatsPages, pages),
         (Mutation::OldestFirst, pages),
-        (Mutation::ForgetsTries, whole),
-        (Mutation::ForgetsNextTries, whole),
-        (Mutation::ForgetsAttempts, whole),
-        (Mutation::ForgetsNotifications, whole),
-        (Mutation::ForgetsRefunds, whole),
+        (Mutation::OmitsTries, whole),
+        (Mutation::OmitsNextTries, whole),
+        (Mutation::OmitsAttempts, whole),
+        (Mutation::OmitsNotifications, whole),
+        (Mutation::OmitsRefunds, whole),
         (Mutation::DuplicatesAudit, whole),
         (
             Mutation::NeverTruncates,
@@ -214,18 +214,19 @@ async fn each_operator_query_mutant_breaks_its_law() {
     ] {
         let clock = Arc::new(FakeClock::new());
         let memory = Arc::new(MemoryStore::new(clock.clone()));
-        let store = Store {
+        let ports = Store {
             operator_queries: Arc::new(MutantStore {
                 store: memory.clone(),
                 mutation,
             }),
-            ..Store::of(memory, set_fake_clock(clock))
+            ..Store::new(memory)
         };
+        let store = TestedStore::new(ports, set_fake_clock(clock));
         let (_, law) = laws().into_iter().find(|(law, _)| *law == name).unwrap();
         let kept = law(store).await;
         assert!(
             kept.is_err(),
-            "{name} does not notice that a store {mutation:?}"
+            "{name} passes with the mutation {mutation:?}"
         );
     }
 }

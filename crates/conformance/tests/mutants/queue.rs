@@ -1,4 +1,4 @@
-//! Flaws of the work queue.
+//! Mutants of the work queue.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ impl WorkQueue for MutantStore {
         if self.has(Mutation::ClaimsEarly) {
             self.clock.advance(5);
         }
-        // Never more than a few, so that workers which claim twice come to an end.
+        // At most a few, so that workers which claim twice terminate.
         let claimed = self
             .store
             .claim_operations(&self.altered(filter), lease)
@@ -154,13 +154,13 @@ impl WorkQueue for MutantStore {
                 item.detail = format!("{} {ENDPOINT}", item.detail);
             }
         }
-        if self.has(Mutation::OverlooksCompensations) {
+        if self.has(Mutation::OmitsCompensations) {
             found.retain(|item| item.kind != StuckKind::Compensation);
         }
-        if self.has(Mutation::OverlooksContradictions) {
+        if self.has(Mutation::OmitsContradictions) {
             found.retain(|item| item.kind != StuckKind::Contradiction);
         }
-        if self.has(Mutation::OverlooksRefunds) {
+        if self.has(Mutation::OmitsRefunds) {
             found.retain(|item| item.kind != StuckKind::RefundOfFailedCapture);
         }
         Ok(found)
@@ -176,7 +176,7 @@ impl MutantStore {
         altered
     }
 
-    /// What waits for this claim, as if it were claimed, too.
+    /// The deliveries that wait for this claim, as if they were claimed too.
     fn after(&self, claim: ClaimedDelivery) -> Vec<ClaimedDelivery> {
         let all = self.session_of(claim.event);
         let waits = all.into_iter().filter(|other| {
@@ -201,7 +201,7 @@ impl MutantStore {
         })
     }
 
-    /// Every delivery of this event's session.
+    /// All deliveries of this event's session.
     fn session_of(&self, event: EventId) -> Vec<Delivery> {
         let sessions = self.store.session_ids().into_iter();
         let mut all = sessions.map(|session| self.store.deliveries_of(session));

@@ -67,12 +67,12 @@ async fn each_endpoint_mutant_breaks_its_law() {
             "disabling_an_endpoint_ends_its_deliveries",
         ),
         (
-            Mutation::BlamesCurrentEndpoint,
+            Mutation::ChangesCurrentEndpoint,
             "endpoint_failures_are_tracked_per_url",
         ),
         (
             Mutation::SignsWithEndedKeys,
-            "signing_keys_are_those_that_can_sign",
+            "signing_keys_are_active_or_in_grace",
         ),
         (
             Mutation::RedeliversForeignEvents,
@@ -97,7 +97,7 @@ async fn each_endpoint_mutant_breaks_its_law() {
 #[tokio::test]
 async fn each_endpoint_key_mutant_breaks_its_law() {
     let (read, set) = (
-        "a_key_changes_only_the_version_read",
+        "a_key_change_needs_the_version_read",
         "an_endpoint_update_survives_a_key_change",
     );
     assert_caught(&[
@@ -140,15 +140,15 @@ async fn each_redelivery_mutant_breaks_its_law() {
             "a_redelivery_survives_the_running_attempt",
         ),
         (
-            Mutation::ForgetsRounds,
+            Mutation::IgnoresRounds,
             "a_redelivery_survives_the_running_attempt",
         ),
         (
-            Mutation::ForgetsRounds,
+            Mutation::IgnoresRounds,
             "a_redelivery_survives_a_url_change",
         ),
         (
-            Mutation::ForgetsRounds,
+            Mutation::IgnoresRounds,
             "a_redelivery_survives_a_concurrent_record",
         ),
         (

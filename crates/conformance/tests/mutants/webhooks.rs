@@ -1,4 +1,4 @@
-//! Flaws of endpoints and deliveries.
+//! Mutants of endpoints and deliveries.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ fn audit() -> AuditEntry {
 }
 
 impl MutantStore {
-    /// Writes this endpoint, whatever is there by now.
+    /// Writes this endpoint over any version.
     async fn overwrite(
         &self,
         endpoint: &WebhookEndpoint,
@@ -50,7 +50,7 @@ impl MutantStore {
         self.store.set_endpoint(&next, entry).await
     }
 
-    /// Disables the endpoint, but lets go on what is on the way to it.
+    /// Disables the endpoint, but does not end its deliveries.
     async fn disable_without_ending(
         &self,
         attempt_record: &AttemptRecord,
@@ -64,8 +64,8 @@ impl MutantStore {
         self.disable(attempt_record, reason).await
     }
 
-    /// Sets an endpoint as if nothing were left over, so that this is its own: the left over are
-    /// ended, and redelivered.
+    /// Sets an endpoint as if there were no orphaned deliveries: ends them, and redelivers them to
+    /// it.
     async fn revive(
         &self,
         endpoint: &WebhookEndpoint,
@@ -90,7 +90,7 @@ impl MutantStore {
         Ok(kept)
     }
 
-    /// Ends every lease that was given.
+    /// Ends all leases that were issued.
     async fn end_leases(&self) -> Result<(), StoreError> {
         let leases = self.leases.lock().unwrap().clone();
         for lease in leases {
@@ -99,7 +99,7 @@ impl MutantStore {
         Ok(())
     }
 
-    /// Brings a dead delivery back, so that what is recorded counts, where there is an endpoint.
+    /// Makes a dead delivery pending again if there is an endpoint, so that the attempt is applied.
     async fn revive_delivery(&self, attempt_record: &mut AttemptRecord) -> Result<(), StoreError> {
         let (event, merchant) = (
             attempt_record.after.delivery.event,
@@ -294,13 +294,13 @@ impl WebhookRepository for MutantStore {
                     _ => result,
                 };
             }
-            Mutation::BlamesCurrentEndpoint => {
+            Mutation::ChangesCurrentEndpoint => {
                 let merchant = attempt_record.after.delivery.merchant;
                 if let Some(endpoint) = self.store.endpoint(merchant).await? {
                     attempt_record.after.delivery.url = endpoint.url;
                 }
             }
-            Mutation::ForgetsRounds => {
+            Mutation::IgnoresRounds => {
                 let found = self
                     .store
                     .outgoing(&[attempt_record.after.delivery.event])

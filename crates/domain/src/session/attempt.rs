@@ -6,9 +6,17 @@ use crate::{
     card::Card,
     id::OperationId,
     psp::PspReference,
-    session::{FailureCode, InvalidSnapshot, MAX_ATTEMPTS, Session, StatusName},
+    session::{FailureCode, InvalidSnapshot, Session, StatusName},
     time::Timestamp,
 };
+
+/// How often a shopper may try to pay. An attempt that was definitely not sent, or whose challenge
+/// the shopper abandoned, does not count.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How many 3-D Secure challenges can be opened per session. Bounds the abandoned attempts, which
+/// [`MAX_ATTEMPTS`] does not count.
+pub const MAX_CHALLENGES: u32 = 10;
 
 /// The maximum number of listed attempts: more than counted attempts and abandoned challenges
 /// together, so that only attempts that were never sent are dropped, oldest first.

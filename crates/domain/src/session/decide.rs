@@ -15,14 +15,6 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often a shopper may try to pay. An attempt that was definitely not sent, or whose challenge
-/// the shopper abandoned, does not count.
-pub const MAX_ATTEMPTS: u32 = 3;
-
-/// How many 3-D Secure challenges can be opened per session. Bounds the abandoned attempts, which
-/// [`MAX_ATTEMPTS`] does not count.
-pub const MAX_CHALLENGES: u32 = 10;
-
 /// The result of [`Session::decide`], to be committed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {

@@ -1,11 +1,10 @@
 //! Inputs of a session: merchants' commands, shoppers' actions, PSP results, deadlines.
 
 use crate::{
-    card::Card,
     id::{OperationId, RefundId},
     money::Money,
     operation::Operation,
-    psp::{PspResult, TokenFingerprint},
+    psp::{PspDetails, PspResult, TokenFingerprint},
     refund::Refund,
     text::Reference,
 };
@@ -72,8 +71,8 @@ pub struct PspUpdate {
     pub operation: Operation,
     /// The result.
     pub result: PspResult,
-    /// The card that the PSP reported with it.
-    pub card: Option<Card>,
+    /// What the PSP stated with it.
+    pub details: PspDetails,
     /// Whether a merchant's request waits for it and gets the response: a refusal then adds no
     /// event.
     pub waiting: bool,
@@ -94,7 +93,7 @@ impl PspUpdate {
         Self {
             operation,
             result: PspResult::NotFound,
-            card: None,
+            details: PspDetails::default(),
             waiting: false,
             next_operation_id,
             attempt: None,

@@ -9,6 +9,7 @@ mod compensation;
 mod refund;
 
 use crate::{
+    audit::AuditAction,
     id::OperationId,
     operation::{CancelPurpose, Operation, OperationKind, SendState},
     psp::{PspResponse, PspResult},
@@ -27,6 +28,10 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
     if update.operation.session != draft.session.id {
         return Err(Refusal::Inconsistent("the operation is of another session"));
     }
+    if !update.details.match_operation(&update.operation) {
+        record_mismatch(draft, update.operation);
+        return Ok(());
+    }
     match update.operation.kind.clone() {
         OperationKind::Authorize { .. } => authorize::apply(draft, update),
         OperationKind::Capture { automatic } => capture::apply(draft, update, automatic),
@@ -44,6 +49,15 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
     }
 }
 
+/// Records that the PSP responded with another reference or amount: the outcome of an open operation
+/// is unknown. Recorded once, however often the PSP repeats the response.
+fn record_mismatch(draft: &mut Draft, operation: Operation) {
+    if operation.is_open() && operation.sending != SendState::Mismatched {
+        draft.record_audit(AuditAction::ResponseMismatched, operation.id);
+        draft.update_open(operation, SendState::Mismatched, None);
+    }
+}
+
 /// Updates the send state of an operation from a result that does not end it.
 ///
 /// [`PspResult::NotSent`] counts only while nothing may have been sent before: a later try that
@@ -58,7 +72,14 @@ fn record_progress(draft: &mut Draft, operation: Operation, result: &PspResult) 
             (SendState::Accepted, Some(challenge.reference.clone()))
         }
         PspResult::NotSent if before == SendState::Intended => (SendState::NotSent, None),
-        PspResult::Unknown if before != SendState::Accepted => (SendState::Unknown, None),
+        PspResult::Unknown
+            if matches!(
+                before,
+                SendState::Intended | SendState::NotSent | SendState::Unknown
+            ) =>
+        {
+            (SendState::Unknown, None)
+        }
         PspResult::Response(_) | PspResult::NotSent | PspResult::Unknown | PspResult::NotFound => {
             (before, None)
         }

@@ -22,7 +22,7 @@ pub enum Refusal {
     #[error("the amount exceeds the authorized amount")]
     CaptureExceedsAuthorized(Money),
     /// The currency is not the session's.
-    #[error("the currency is not the session's")]
+    #[error("the currency differs from the session's")]
     CurrencyMismatch,
     /// State and input contradict each other: an internal error, nothing may be guessed.
     #[error("state and input contradict each other: {0}")]
@@ -44,7 +44,7 @@ impl InProgress {
     /// The name with its article, for messages.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Attempt => "an attempt to pay",
+            Self::Attempt => "a payment attempt",
             Self::Capture => "a capture",
             Self::Cancel => "a cancel",
         }

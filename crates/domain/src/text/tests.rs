@@ -1,4 +1,4 @@
-//! What each text rule accepts and refuses.
+//! Which texts each rule accepts and refuses.
 
 use super::*;
 

@@ -231,6 +231,8 @@ impl Delivery {
         }
         self.failures = self.failures.saturating_add(1);
         let endpoint = match failing_since {
+            // Nothing was sent, so nothing is known about the endpoint.
+            _ if attempt.error == Some(SendError::NoApiKey) => EndpointChange::None,
             _ if attempt.status == Some(HTTP_GONE) => EndpointChange::Disabled(DisableReason::Gone),
             Some(since) if now.since(since) >= speed.seconds(DISABLE_AFTER) => {
                 EndpointChange::Disabled(DisableReason::Failing)
@@ -395,7 +397,7 @@ mod tests {
         assert_eq!(
             (given_up.delivery.state, given_up.next_try_at),
             (DeliveryState::Pending, Some(at(60))),
-            "it dies with its endpoint, if that is given up"
+            "it becomes dead if its endpoint is disabled"
         );
         let well = delivery().apply_attempt(
             &answered(1, 200),

@@ -23,7 +23,7 @@ pub struct WebhookSecret([u8; 32]);
 
 /// The text is not a signing secret, which is `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a signing secret is whsec_ and the base64 of 32 bytes")]
+#[error("a signing secret must be whsec_ followed by the base64 of 32 bytes")]
 pub struct InvalidWebhookSecret;
 
 impl WebhookSecret {

@@ -38,10 +38,10 @@ pub struct StandardHeaders<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// No signature is valid.
-    #[error("the signature does not verify")]
+    #[error("the signature is invalid")]
     Mismatch,
     /// The timestamp is not a number, or differs from the present by more than five minutes.
-    #[error("the timestamp is too far from the present")]
+    #[error("the timestamp is more than 5 minutes from the current time")]
     TimestampOutOfRange,
 }
 

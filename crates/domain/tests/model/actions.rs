@@ -1,4 +1,4 @@
-//! What can happen in the model: commands, the way of a call, faults on that way.
+//! Actions of the model: commands, the steps of a call, and faults of those steps.
 
 use oncharge_domain::{id::OperationId, psp::PspResult};
 
@@ -8,33 +8,33 @@ use crate::{
     world::{Command, Flight, World},
 };
 
-/// One thing that happens; numbers are places in the world's lists.
+/// A step; numbers are indexes into the world's lists.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Action {
     Command(Command),
-    /// A call arrives, and its answer comes back.
+    /// A call arrives, and its response returns.
     Respond(usize, Choice),
-    /// A call arrives, but its answer is lost.
+    /// A call arrives, but its response is lost.
     LoseResponse(usize, Choice),
-    /// A call times out on its way; it may still arrive.
+    /// A call times out before it arrives; it may still arrive later.
     Delay(usize),
-    /// A call surely never leaves.
+    /// A call is certainly not sent.
     NotSent(usize),
-    /// The process dies before its call.
+    /// The process crashes before its call.
     CrashBefore(usize),
-    /// The process dies after its call.
+    /// The process crashes after its call.
     CrashAfter(usize, Choice),
-    /// A process writes down what it has heard.
+    /// A process commits the result that it received.
     ApplyResult(usize),
-    /// A call that was given up arrives.
+    /// A call that timed out arrives.
     Arrive(usize, Choice),
-    /// The recovery worker takes up an operation.
+    /// The recovery worker processes an operation.
     Recover(OperationId),
-    /// A notification comes; with `true` it will come again.
+    /// A notification arrives; with `true`, it will arrive again.
     Deliver(usize, bool),
     /// The PSP or the shopper decides.
     Finish(OperationId, bool),
-    /// The PSP takes back what it has done.
+    /// The PSP reverses an operation.
     Reverse(OperationId),
     Deadline,
     Tick,
@@ -77,7 +77,7 @@ pub(crate) fn add_flight(world: &World, place: usize, flight: &Flight, actions: 
     }
 }
 
-/// A flight goes on, or is struck by a fault.
+/// A call proceeds, or meets a fault.
 pub(crate) fn step_flight(world: &mut World, action: &Action) {
     let (Action::Respond(place, _)
     | Action::LoseResponse(place, _)

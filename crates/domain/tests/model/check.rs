@@ -1,5 +1,5 @@
-//! How the models are looked through: all that can happen, or long walks at random; and what a
-//! broken rule must lead to.
+//! Ways to check the models: exhaustive exploration, or long random walks; and checks that
+//! mutations are detected.
 
 use std::{
     collections::BTreeMap,
@@ -9,17 +9,17 @@ use std::{
 
 use stateright::{Checker, Expectation, HasDiscoveries, Model};
 
-/// How deep `ONCHARGE_MODEL_DEPTH` wants to look.
+/// The depth set by `ONCHARGE_MODEL_DEPTH`.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a test's own knob, not configuration of the product"
+    reason = "a setting of the test, not of the product"
 )]
 pub(crate) fn depth_override() -> Option<usize> {
     let depth = std::env::var("ONCHARGE_MODEL_DEPTH").ok()?;
     Some(depth.parse().unwrap())
 }
 
-/// Whether it holds; what does not is printed, beside the path that stateright shows.
+/// Whether the result is `Ok`; an error is printed, in addition to the path that stateright shows.
 pub(crate) fn report(result: &Result<(), String>) -> bool {
     if let Err(broken) = result {
         println!("{broken}");
@@ -27,8 +27,8 @@ pub(crate) fn report(result: &Result<(), String>) -> bool {
     result.is_ok()
 }
 
-/// Explores so deep, or all there is, and asserts that at least so many states were seen: fewer
-/// would mean that the model has lost its teeth.
+/// Explores to this depth, or all states, and asserts a minimum number of states: with fewer, the
+/// model would no longer check what it is meant to.
 pub(crate) fn explore<M>(model: M, depth: Option<usize>, floor: usize)
 where
     M: Model + Send + Sync + 'static,
@@ -45,17 +45,13 @@ where
     let checker = checker.spawn_bfs().join();
     let states = checker.unique_state_count();
     let reached = checker.max_depth();
-    let all = if depth.is_none() {
-        ", all there are"
-    } else {
-        ""
-    };
+    let all = if depth.is_none() { ", all states" } else { "" };
     println!("{states} states, {reached} steps deep{all}");
     checker.assert_properties();
     assert!(states >= floor, "only {states} states were visited");
 }
 
-/// Asserts that a model with a flaw is found out by this property.
+/// Asserts that this property detects the mutation of a model.
 pub(crate) fn assert_found<M>(model: M, property: &'static str)
 where
     M: Model + Send + Sync + 'static,
@@ -70,17 +66,17 @@ where
         .join();
     let found = checker.discovery(property);
     let path = found.map(stateright::Path::into_actions);
-    assert!(path.is_some(), "nothing breaks: {property}");
-    println!("{property}: broken by {:?}", path.unwrap());
+    assert!(path.is_some(), "not violated: {property}");
+    println!("{property}: violated by {:?}", path.unwrap());
 }
 
-/// How long walks at random are made.
+/// Parameters of random walks.
 pub(crate) struct Walks<M: Model> {
     pub(crate) count: usize,
     pub(crate) length: usize,
-    /// What shall happen eight times less often than the rest.
+    /// Actions that are chosen eight times less often.
     pub(crate) is_rare: fn(&M::Action) -> bool,
-    /// What is said of a walk's end.
+    /// The name of a walk's final state.
     pub(crate) end: fn(&M::State) -> &'static str,
 }
 
@@ -90,8 +86,8 @@ where
     M::State: Clone + Debug,
     M::Action: Debug + Clone,
 {
-    /// Walks, each step held against the model's rules, and counts how the walks ended. Walk by walk
-    /// the same in every run.
+    /// Runs walks, checks every state with the model's properties, and counts the final states. The
+    /// walks are the same in every run.
     pub(crate) fn run(&self, model: &M) -> BTreeMap<&'static str, usize> {
         let mut ends = BTreeMap::new();
         let walks = self.count * depth_override().unwrap_or(1);
@@ -116,7 +112,7 @@ where
             }
             let number = pseudo_random(walk, step);
             let action = actions.swap_remove(number % actions.len());
-            // A step that is not possible, or brings nothing, is left out.
+            // A step that is impossible or has no effect is skipped.
             if (self.is_rare)(&action) && !(number / 1024).is_multiple_of(8) {
                 continue;
             }
@@ -134,7 +130,7 @@ where
     }
 }
 
-/// A number that depends on walk and step alone.
+/// A number that depends only on walk and step.
 fn pseudo_random(walk: usize, step: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     (walk, step).hash(&mut hasher);

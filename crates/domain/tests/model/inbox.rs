@@ -1,8 +1,9 @@
-//! A model check of the inbox: what a PSP tells of one session is kept, once for each event key, and
-//! applied by two workers with leases that may crash or stall between reading and committing, beside
-//! the requests and the recovery that change the same session.
+//! A model check of the inbox: notifications about one session are stored once per event key, and
+//! applied by two workers with leases, which may crash or stall between reading and committing,
+//! while requests and recovery change the same session.
 //!
-//! The simplest payments, since `Payments` explores the rest of them with facts that come straight.
+//! Payments are minimal here, because `Payments` explores them with notifications that are applied
+//! directly.
 
 #[path = "inbox/mutations.rs"]
 mod mutations;
@@ -25,33 +26,33 @@ use crate::{
     world::{Budget, Command, World},
 };
 
-const LOST: &str = "an acknowledged fact is evaluated in the end";
-const CONSISTENCY: &str = "every state reaches quiescence and agrees with the PSP";
-const TWICE: &str = "no fact has an effect twice";
-const ONCE: &str = "an event key is kept once";
-const TOGETHER: &str = "a fact is handled as soon as something has followed from it";
+const LOST: &str = "every acknowledged notification is evaluated";
+const CONSISTENCY: &str = "every state leads to a final state that agrees with the PSP";
+const TWICE: &str = "no notification has an effect twice";
+const ONCE: &str = "an event key is stored once";
+const TOGETHER: &str = "a notification with an effect is handled in the same commit";
 const FENCING: &str = "a lost lease never commits";
-const RULES: &str = "decisions keep the rules";
+const RULES: &str = "decisions keep the invariants";
 const MONEY: &str = "at most one payment is kept";
 
-/// How many workers there are.
+/// Number of workers.
 const WORKERS: usize = 2;
 
-/// The model: where it starts, and what must have been seen.
+/// The model: its initial states, and the states that it must reach.
 struct InboxModel {
     starts: Vec<InboxState>,
     mutation: Option<Mutation>,
     goals: &'static [&'static str],
 }
 
-/// One thing that happens; numbers are places in the room's lists.
+/// A step; numbers are indexes into the state's lists.
 #[derive(Clone, Debug, PartialEq)]
 enum Action {
-    /// What happens with or without an inbox.
+    /// An action that does not involve the inbox.
     Event(Event),
-    /// The commit of an operation that the PSP may know already can be seen.
+    /// The commit of an operation that the PSP may have executed becomes visible.
     CommitVisible,
-    /// The PSP posts a notification; with `true` it will again.
+    /// The PSP sends a notification; with `true`, it will send it again.
     Receive(usize, bool),
     /// A worker claims a notification and reads its session.
     Claim(usize),
@@ -63,8 +64,8 @@ enum Action {
 }
 
 impl InboxModel {
-    /// Nothing but a refund that is told, taken back, and told again: few enough states for all of
-    /// them to be seen.
+    /// Only a refund that is reported, reversed and reported again: few enough states to explore
+    /// all.
     fn reversed_refund(faults: u8, mutation: Option<Mutation>) -> Self {
         let budget = Budget {
             pays: 0,
@@ -89,8 +90,8 @@ impl InboxModel {
         Self::starting(&budget, 1, mutation)
     }
 
-    /// Starts with a new session, with one that is authorized, with one that is captured, and with
-    /// one whose refund was accepted and is done; the PSP's notifications of that are still to come.
+    /// Initial states: a new session, an authorized one, a captured one, and one whose refund was
+    /// accepted and executed; the PSP's notifications about these are still to come.
     fn starting(budget: &Budget, faults: u8, mutation: Option<Mutation>) -> Self {
         let new = World::new(None, budget.clone());
         let mut authorized = new.clone();
@@ -115,7 +116,7 @@ impl InboxModel {
     }
 }
 
-/// A command is carried out without a hitch.
+/// Executes a command without faults.
 fn execute(world: &mut World, command: Command, choice: Choice) {
     world.command(command).unwrap();
     let mut flight = world.flights.pop().unwrap();
@@ -193,7 +194,7 @@ impl Model for InboxModel {
         }
         inbox.mark_stale(&last.world);
         inbox.world.normalize();
-        // The workers are alike.
+        // The workers are interchangeable.
         inbox.jobs.sort_by_key(|job| (job.row, job.holds));
         Some(inbox)
     }
@@ -246,7 +247,7 @@ impl Model for InboxModel {
     }
 }
 
-/// The payments' model, for what happens with or without an inbox.
+/// The model of payments, for actions that do not involve the inbox.
 fn payments(world: &World) -> Payments {
     Payments {
         budget: world.budget.clone(),
@@ -254,8 +255,8 @@ fn payments(world: &World) -> Payments {
     }
 }
 
-/// Commands, calls and what the PSP decides. Nothing but the inbox goes on with an operation whose
-/// commit cannot be seen yet, apart from the call itself.
+/// Commands, calls and the PSP's decisions. While the commit of an operation is not visible, only
+/// its call and the inbox can act on it.
 fn add_events(inbox: &InboxState, actions: &mut Vec<Action>) {
     let world = &inbox.world;
     let mut events = Vec::new();
@@ -304,8 +305,7 @@ fn add_events(inbox: &InboxState, actions: &mut Vec<Action>) {
     actions.extend(events.into_iter().map(Action::Event));
 }
 
-/// The room when nothing goes wrong any more, and all that was posted and is posted has been dealt
-/// with.
+/// The final state without further faults, once all notifications were sent and handled.
 fn drained(inbox: &InboxState, mutation: Option<Mutation>) -> InboxState {
     let mut inbox = inbox.clone();
     for _ in 0..200 {
@@ -318,7 +318,7 @@ fn drained(inbox: &InboxState, mutation: Option<Mutation>) -> InboxState {
     inbox
 }
 
-/// Does one thing that is waiting; `false` where nothing is.
+/// Executes one pending step; `false` if there is none.
 fn run_next(inbox: &mut InboxState, mutation: Option<Mutation>) -> bool {
     let places = 0..inbox.rows.len();
     let is_abandoned = |place: &usize| inbox.rows[*place].leased && !inbox.has_holder(*place);
@@ -348,54 +348,67 @@ fn every_fact_is_handled(inbox: &InboxState) -> bool {
     !inbox.broken.is_empty() || inbox.rows.iter().all(evaluated)
 }
 
-/// What can be reached; each check names what it must reach.
+/// States that can be reached; each check names those that it must reach.
 fn goals() -> Vec<Property<InboxModel>> {
     vec![
-        Property::sometimes("a fact was news", |_, inbox: &InboxState| {
+        Property::sometimes("a notification had an effect", |_, inbox: &InboxState| {
             inbox.rows.iter().any(|row| row.had_effect)
         }),
-        Property::sometimes("a fact is ahead of us", |_, inbox: &InboxState| {
-            let is_ahead = |row: &InboxRow| inbox.uncommitted == Some(row.fact.0);
-            inbox.rows.iter().any(is_ahead)
-        }),
-        Property::sometimes("two workers with the same fact", |_, inbox: &InboxState| {
-            let mut jobs = inbox.jobs.iter();
-            let first = jobs.next();
-            first.is_some_and(|first| jobs.any(|other| other.row == first.row))
-        }),
-        Property::sometimes("a read is overtaken", |_, inbox: &InboxState| {
+        Property::sometimes(
+            "a notification before the commit of its operation",
+            |_, inbox: &InboxState| {
+                let is_ahead = |row: &InboxRow| inbox.uncommitted == Some(row.fact.0);
+                inbox.rows.iter().any(is_ahead)
+            },
+        ),
+        Property::sometimes(
+            "two workers with the same notification",
+            |_, inbox: &InboxState| {
+                let mut jobs = inbox.jobs.iter();
+                let first = jobs.next();
+                first.is_some_and(|first| jobs.any(|other| other.row == first.row))
+            },
+        ),
+        Property::sometimes("an outdated read", |_, inbox: &InboxState| {
             let overtaken = |stage: &Stage| matches!(stage, Stage::SessionRead(_, false));
             inbox.jobs.iter().any(|job| overtaken(&job.stage))
         }),
-        Property::sometimes("a decision is overtaken", |_, inbox: &InboxState| {
-            inbox.jobs.iter().any(|job| job.stage == Stage::News(false))
+        Property::sometimes("an outdated decision", |_, inbox: &InboxState| {
+            inbox
+                .jobs
+                .iter()
+                .any(|job| job.stage == Stage::Effective(false))
         }),
-        Property::sometimes("money was taken back by a fact", |_, inbox: &InboxState| {
-            let back =
-                |row: &InboxRow| row.had_effect && matches!(row.fact.1, PspResponse::Refused(_));
-            inbox.rows.iter().any(back)
-        }),
+        Property::sometimes(
+            "a notification of a reversal had an effect",
+            |_, inbox: &InboxState| {
+                let back = |row: &InboxRow| {
+                    row.had_effect && matches!(row.fact.1, PspResponse::Refused(_))
+                };
+                inbox.rows.iter().any(back)
+            },
+        ),
     ]
 }
 
-/// All that can happen to the facts of one command, with a fault, a repetition and a surprise.
+/// The notifications of one command, with a fault, a repetition and a reversal.
 #[test]
 fn inbox_with_faults_and_leases() {
     let model = InboxModel {
         goals: &[
-            "a fact was news",
-            "a fact is ahead of us",
-            "two workers with the same fact",
-            "a read is overtaken",
-            "a decision is overtaken",
-            "money was taken back by a fact",
+            "a notification had an effect",
+            "a notification before the commit of its operation",
+            "two workers with the same notification",
+            "an outdated read",
+            "an outdated decision",
+            "a notification of a reversal had an effect",
         ],
         ..InboxModel::small(None)
     };
     explore(model, Some(depth_override().unwrap_or(8)), 8_000);
 }
 
-/// Far more of everything than can be explored: long walks at random.
+/// A much larger model that cannot be explored: long random walks.
 #[test]
 fn long_random_inbox_walks() {
     let budget = Budget {
@@ -417,7 +430,7 @@ fn long_random_inbox_walks() {
     }
 }
 
-/// All that can happen to the facts of a refund that is taken back.
+/// The notifications of a refund that is reversed.
 #[test]
 fn a_reversed_refund() {
     let faults = if depth_override().is_some() { 2 } else { 1 };

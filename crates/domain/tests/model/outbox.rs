@@ -1,6 +1,7 @@
-//! A model check of the outbox: one session's events, one merchant's endpoint that answers as it
-//! likes and is set, replaced or removed meanwhile, two workers with leases, crashes between any two
-//! of their steps, and redelivery. What follows from an attempt is the domain's own decision.
+//! A model check of the outbox: one session's events, one merchant's endpoint with arbitrary
+//! responses that is set, replaced or removed meanwhile, two workers with leases, crashes between
+//! any two of their steps, and redelivery. The consequences of an attempt are decided by the
+//! domain's own code.
 
 #[path = "outbox/job.rs"]
 mod job;
@@ -18,27 +19,27 @@ use stateright::{Model, Property};
 use crate::check::{Walks, depth_override, explore};
 
 const AT_LEAST_ONCE: &str =
-    "an event is delivered at least once, or its delivery dies by the rules";
+    "an event is delivered at least once, or its delivery is dead for a valid reason";
 const ORDER: &str = "first attempts go out in order and do not overlap";
 const FENCING: &str = "a lost lease never records";
-const NUMBERS: &str = "each attempt is kept once";
+const NUMBERS: &str = "each attempt is stored once";
 const DEATH: &str = "ten failures and only ten, or a lost endpoint, make a delivery dead";
-const GIVEN_UP: &str = "only an endpoint that has failed for five days is given up";
+const GIVEN_UP: &str = "only an endpoint that has failed for five days is disabled";
 const QUIESCENCE: &str = "without further faults every delivery ends";
 
-/// How many workers there are.
+/// Number of workers.
 const WORKERS: usize = 2;
 
-/// The model: where it starts.
+/// The model: its initial states.
 struct OutboxModel {
     starts: Vec<OutboxState>,
     goals: &'static [&'static str],
 }
 
-/// One thing that happens; numbers are events, or places among the workers.
+/// A step; numbers are indexes of events or workers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Action {
-    /// An event happens; with `false`, the process dies before its delivery is written.
+    /// An event occurs; with `false`, the process crashes before its delivery is written.
     AddEvent(bool),
     Set(u8),
     Remove,
@@ -46,7 +47,7 @@ enum Action {
     Claim(usize),
     Begin(usize),
     Respond(usize, Reply),
-    /// With `false`, the answer to the commit is lost.
+    /// With `false`, the outcome of the commit is unknown.
     Record(usize, bool),
     Crash(usize),
     ExpireLease(usize),
@@ -54,8 +55,8 @@ enum Action {
 }
 
 impl OutboxModel {
-    /// Two events, few faults; one start with an old delivery that has failed eight times, and one
-    /// with an endpoint that is about to be given up.
+    /// Two events, few faults; one initial state has an old delivery that has failed eight times,
+    /// one an endpoint that is about to be disabled.
     fn small(mutation: Option<Mutation>) -> Self {
         let budget = Budget {
             events: 2,
@@ -114,8 +115,8 @@ impl Model for OutboxModel {
             actions.extend((0..outbox.rows.len()).map(Action::Redeliver));
         }
         add_work(outbox, actions);
-        // An attempt takes ten seconds at most, the shortest wait a minute: whoever is at work then
-        // has stalled.
+        // An attempt takes ten seconds at most, the shortest delay a minute: a worker that is still
+        // sending has stalled.
         if outbox.jobs.iter().all(|job| !job.holds) {
             actions.push(Action::Tick);
         }
@@ -192,7 +193,7 @@ impl Model for OutboxModel {
     }
 }
 
-/// What the workers can do, and what can happen to them.
+/// The actions of the workers, and their faults.
 fn add_work(outbox: &OutboxState, actions: &mut Vec<Action>) {
     let faults = outbox.budget.faults > 0;
     for (place, job) in outbox.jobs.iter().enumerate() {
@@ -222,7 +223,7 @@ fn add_work(outbox: &OutboxState, actions: &mut Vec<Action>) {
     }
 }
 
-/// What becomes of it when nothing goes wrong any more and the endpoint takes all it gets.
+/// The final state without further faults, with an endpoint that accepts everything.
 fn drained(outbox: &OutboxState) -> OutboxState {
     let mut outbox = outbox.clone();
     for _ in 0..200 {
@@ -233,7 +234,7 @@ fn drained(outbox: &OutboxState) -> OutboxState {
     outbox
 }
 
-/// Does one thing that is waiting; `false` where nothing is.
+/// Executes one pending step; `false` if there is none.
 fn run_next(outbox: &mut OutboxState) -> bool {
     if let Some(last) = outbox.jobs.len().checked_sub(1) {
         match outbox.jobs[last].stage {
@@ -267,8 +268,8 @@ fn all_deliveries_ended(outbox: &OutboxState) -> bool {
     !outbox.broken.is_empty() || !rows(outbox).any(Row::is_open)
 }
 
-/// Whether every event that was wanted has reached the merchant, or its delivery is dead. That it
-/// died by the rules is held against every step.
+/// Whether every required event has reached the merchant, or its delivery is dead. That it is dead
+/// for a valid reason is checked at every step.
 fn received(outbox: &OutboxState) -> bool {
     let fine = |(row, wanted): &(Option<Row>, bool)| match row {
         Some(row) => row.received || row.is_open() || row.delivery.state == DeliveryState::Dead,
@@ -281,7 +282,7 @@ fn rows(outbox: &OutboxState) -> impl Iterator<Item = &Row> {
     outbox.rows.iter().filter_map(|(row, _)| row.as_ref())
 }
 
-/// What can be reached; each check names what it must reach.
+/// States that can be reached; each check names those that it must reach.
 fn goals() -> Vec<Property<OutboxModel>> {
     vec![
         Property::sometimes("all delivered", |_, outbox: &OutboxState| {
@@ -297,18 +298,21 @@ fn goals() -> Vec<Property<OutboxModel>> {
         Property::sometimes("given up", |_, outbox: &OutboxState| {
             disabled(outbox, DisableReason::Failing)
         }),
-        Property::sometimes("taken twice at once", |_, outbox: &OutboxState| {
+        Property::sometimes("sent twice at once", |_, outbox: &OutboxState| {
             let mut jobs = outbox.jobs.iter().filter(|job| job.event == 0);
             jobs.clone().count() == WORKERS && jobs.all(|job| job.stage == Stage::Sending)
         }),
-        Property::sometimes("removed while it is sent", |_, outbox: &OutboxState| {
+        Property::sometimes("removed during an attempt", |_, outbox: &OutboxState| {
             outbox.endpoint.is_none() && outbox.jobs.iter().any(|job| job.stage == Stage::Sending)
         }),
-        Property::sometimes("redelivered while it is sent", |_, outbox: &OutboxState| {
-            let mut jobs = outbox.jobs.iter();
-            jobs.any(|job| job.stage == Stage::Sending && !outbox.is_same_round(job))
-        }),
-        Property::sometimes("dead and delivered after all", |_, outbox: &OutboxState| {
+        Property::sometimes(
+            "redelivered during an attempt",
+            |_, outbox: &OutboxState| {
+                let mut jobs = outbox.jobs.iter();
+                jobs.any(|job| job.stage == Stage::Sending && !outbox.is_same_round(job))
+            },
+        ),
+        Property::sometimes("dead, then delivered", |_, outbox: &OutboxState| {
             rows(outbox).any(|row| row.received && row.again && row.kept > TEN)
         }),
     ]
@@ -328,8 +332,8 @@ fn outbox_with_faults_and_endpoint_changes() {
             "dead after ten failures",
             "gone",
             "given up",
-            "taken twice at once",
-            "removed while it is sent",
+            "sent twice at once",
+            "removed during an attempt",
         ],
         ..OutboxModel::small(None)
     };
@@ -337,7 +341,7 @@ fn outbox_with_faults_and_endpoint_changes() {
     explore(model, Some(depth), 80_000);
 }
 
-/// All that can become of one event, from its first attempt to the tenth, with these limits.
+/// All states of one event, from its first attempt to the tenth, within these limits.
 fn explore_one_event(budget: Budget, goals: &'static [&'static str], floor: usize) {
     let starts = vec![OutboxState::new(budget, None)];
     explore(OutboxModel { starts, goals }, None, floor);
@@ -362,14 +366,11 @@ fn one_event_with_a_redelivery() {
         faults: u8::from(depth_override().is_some()),
         redeliveries: 1,
     };
-    let goals = &[
-        "dead and delivered after all",
-        "redelivered while it is sent",
-    ];
+    let goals = &["dead, then delivered", "redelivered during an attempt"];
     explore_one_event(budget, goals, 9000);
 }
 
-/// Far more of everything than can be explored: long walks at random.
+/// A much larger model that cannot be explored: long random walks.
 #[test]
 fn long_random_outbox_walks() {
     let budget = Budget {

@@ -1,5 +1,5 @@
-//! An abstract PSP with its own truth: payments, what it answered to which key, and notifications
-//! that are on their way.
+//! An abstract PSP with its own state: payments, the responses to idempotency keys, and
+//! notifications that were not received yet.
 
 use std::collections::BTreeMap;
 
@@ -21,7 +21,7 @@ pub(crate) struct Money {
 }
 
 impl Money {
-    /// What is still held on the card.
+    /// The amount still held on the card.
     pub(crate) fn reserved(&self) -> i64 {
         if self.released || self.captured > 0 {
             0
@@ -30,13 +30,13 @@ impl Money {
         }
     }
 
-    /// What was taken and not given back.
+    /// The amount captured and not refunded.
     pub(crate) fn taken(&self) -> i64 {
         self.captured - self.refunded
     }
 }
 
-/// What the PSP makes of a call with a new key.
+/// The PSP's reaction to a call with a new key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Choice {
     Done,
@@ -48,13 +48,13 @@ pub(crate) enum Choice {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Known {
     instruction: OrderedInstruction,
-    /// What was answered at first, and is to every repetition.
+    /// The first response, which is repeated for every repetition.
     first: PspResponse,
-    /// What is true now.
+    /// The present response.
     current: PspResponse,
 }
 
-/// An instruction with the payment that it is about.
+/// An instruction with the payment that it refers to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct OrderedInstruction {
     instruction: Instruction,
@@ -64,14 +64,14 @@ struct OrderedInstruction {
 /// The PSP.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub(crate) struct AbstractPsp {
-    /// By the attempt that made them.
+    /// By the attempt that created them.
     pub(crate) payments: BTreeMap<OperationId, Money>,
     known: BTreeMap<OperationId, Known>,
-    /// Notifications on their way: in any order, perhaps more than once.
+    /// Notifications to be sent: in any order, possibly more than once.
     pub(crate) notifications: Vec<(OperationId, PspResponse)>,
 }
 
-/// Notifications that the world ended a challenge or an authorisation in this way.
+/// Stores the notifications after a challenge or an authorization ended like this.
 fn other(text: &str) -> PspResponse {
     PspResponse::Refused(RefusalReason::Other(text.to_owned()))
 }
@@ -81,7 +81,7 @@ pub(crate) fn reference_of(operation: OperationId) -> PspReference {
 }
 
 impl AbstractPsp {
-    /// What a call may lead to: every choice where the books allow it, else one that refuses.
+    /// The possible reactions to a call: all that the ledger allows, otherwise a refusal.
     pub(crate) fn choices(&self, operation: &Operation) -> &'static [Choice] {
         if self.known.contains_key(&operation.id) {
             return &[Choice::Done];
@@ -97,7 +97,7 @@ impl AbstractPsp {
         }
     }
 
-    /// A call arrives: the first answer again where its key is known.
+    /// A call arrives: the first response is repeated if its key is known.
     pub(crate) fn call(&mut self, operation: &Operation, choice: Choice) -> PspResponse {
         if let Some(known) = self.known.get(&operation.id) {
             return known.first.clone();
@@ -134,7 +134,7 @@ impl AbstractPsp {
         answer
     }
 
-    /// What a look-up finds.
+    /// The result of a look-up.
     pub(crate) fn current(&self, operation: OperationId) -> Option<PspResponse> {
         self.known
             .get(&operation)
@@ -154,14 +154,14 @@ impl AbstractPsp {
         self.known.keys().filter(undecided).copied().collect()
     }
 
-    /// Operations that are done and could be taken back.
+    /// Executed operations that could be reversed.
     pub(crate) fn done(&self) -> Vec<OperationId> {
         let done =
             |(_, known): &(&OperationId, &Known)| matches!(known.current, PspResponse::Done { .. });
         self.known.iter().filter(done).map(|(id, _)| *id).collect()
     }
 
-    /// An accepted operation or a challenge comes to its end.
+    /// An accepted operation or a challenge ends.
     pub(crate) fn finish(&mut self, operation: OperationId, done: bool) {
         let order = self.known[&operation].instruction.clone();
         let current = if done {
@@ -172,7 +172,7 @@ impl AbstractPsp {
         self.set_current(operation, current);
     }
 
-    /// What was done is taken back; `false` where there is nothing to take back any more.
+    /// Reverses an executed operation; `false` if there is nothing left to reverse.
     pub(crate) fn reverse(&mut self, operation: OperationId) -> bool {
         let order = self.known[&operation].instruction.clone();
         let Some(payment) = self.payments.get_mut(&order.payment) else {
@@ -217,14 +217,15 @@ impl AbstractPsp {
         self.notify(operation, current);
     }
 
-    /// One notification for every final result, also where the caller already had it.
+    /// One notification for every final result, including those that the caller has already
+    /// received.
     fn notify(&mut self, operation: OperationId, answer: PspResponse) {
         if matches!(answer, PspResponse::Done { .. } | PspResponse::Refused(_)) {
             self.notifications.push((operation, answer));
         }
     }
 
-    /// Moves the money, as far as the books allow.
+    /// Moves the money, as far as the ledger allows.
     fn move_money(&mut self, order: &OrderedInstruction, operation: OperationId) -> PspResponse {
         let reference = reference_of(operation);
         let done = |captured| PspResponse::Done {

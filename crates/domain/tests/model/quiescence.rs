@@ -1,5 +1,5 @@
-//! What becomes of a world in which nothing goes wrong any more: the PSP answers, notifications
-//! come, workers run, time passes. From every reachable state it must come to rest in the truth.
+//! The final state without further faults: the PSP responds, notifications arrive, workers run,
+//! time passes. Every reachable state must lead to a final state that agrees with the PSP.
 
 use oncharge_domain::{id::OperationId, operation::Operation, psp::PspResult};
 
@@ -8,16 +8,16 @@ use crate::{
     world::{MOMENTS, World},
 };
 
-/// How the shopper and the PSP end what they have not decided yet.
+/// How the shopper and the PSP end what is not decided yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Behavior {
-    /// Everything is carried out.
+    /// Everything is executed.
     Responsive,
-    /// Challenges are left alone and calls that were given up never arrive.
+    /// Challenges are abandoned, and calls that timed out never arrive.
     Absent,
 }
 
-/// Errors where the world does not come to rest, or rests in a lie.
+/// Fails if the work does not end, or ends in disagreement with the PSP.
 pub(crate) fn reaches_quiescence(world: &World, behavior: Behavior) -> Result<(), String> {
     let mut world = world.clone();
     if behavior == Behavior::Absent {
@@ -30,7 +30,7 @@ pub(crate) fn reaches_quiescence(world: &World, behavior: Behavior) -> Result<()
         if run_next(&mut world, behavior) {
             continue;
         }
-        // Books and PSP may differ only while something is still open.
+        // Records and PSP may differ only while something is open.
         let open = world.records.operations.values().any(Operation::is_open);
         if !open {
             world.check_consistency()?;
@@ -43,10 +43,10 @@ pub(crate) fn reaches_quiescence(world: &World, behavior: Behavior) -> Result<()
             return Ok(());
         }
     }
-    Err("does not come to rest".to_owned())
+    Err("the work does not end".to_owned())
 }
 
-/// Does one thing that is waiting; `false` where nothing is.
+/// Executes one pending step; `false` if there is none.
 fn run_next(world: &mut World, behavior: Behavior) -> bool {
     if finish_flight(world) {
         return true;
@@ -77,7 +77,7 @@ fn run_next(world: &mut World, behavior: Behavior) -> bool {
         .any(|operation| recovery_has_effect(world, operation))
 }
 
-/// The next process makes its call and writes down the answer; `false` where there is none.
+/// The next process makes its call and commits the response; `false` if there is none.
 fn finish_flight(world: &mut World) -> bool {
     let Some(flight) = world.flights.pop() else {
         return false;
@@ -103,7 +103,7 @@ fn undecided_operation(world: &World, behavior: Behavior) -> Option<OperationId>
         .find(|id| behavior == Behavior::Responsive || !is_challenge(id))
 }
 
-/// Whether a turn of the recovery worker changes anything.
+/// Whether a run of the recovery worker changes anything.
 fn recovery_has_effect(world: &mut World, operation: OperationId) -> bool {
     let before = world.clone();
     if world.recover(operation).is_none() {

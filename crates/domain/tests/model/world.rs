@@ -1,4 +1,4 @@
-//! The world of one session: what the store holds, what is on its way, and the PSP.
+//! The world of one session: the stored records, calls in progress, and the PSP.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -16,31 +16,31 @@ use crate::{
     session_records::{AMOUNT, LIFETIME, SessionRecords, at},
 };
 
-/// Moments that matter, in seconds after the creation: a challenge of the beginning has ended, and one
-/// that is opened now outlives the expiry; the session expires; "not found" may be believed; the
-/// later challenge has ended, and an authorization comes too late.
+/// Relevant times, in seconds after the creation: a challenge opened at the start has timed out,
+/// and one opened now outlives the expiry; the session expires; "not found" counts as never sent;
+/// the later challenge has timed out, and an authorization is too late.
 pub(crate) const MOMENTS: [i64; 5] = [0, LIFETIME - 60, LIFETIME, LIFETIME + 70, LIFETIME + 1000];
 
-/// A process that calls the PSP and will write down what it hears.
+/// A process that calls the PSP and commits the result.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Flight {
     pub(crate) operation: OperationId,
-    /// A merchant's request waits for it; otherwise it is a worker's.
+    /// Whether a merchant's request waits for it; otherwise it is a worker.
     pub(crate) waiting: bool,
-    /// What it has heard; `None` while the call has not been made.
+    /// The received result; `None` before the call.
     pub(crate) result: Option<PspResult>,
 }
 
-/// How much more of each may happen.
+/// How many more actions of each kind may occur.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
     pub(crate) pays: u8,
     pub(crate) commands: u8,
     /// Crashes, time-outs, calls that cannot be sent, stalls.
     pub(crate) faults: u8,
-    /// What the PSP takes back.
+    /// Reversals by the PSP.
     pub(crate) reversals: u8,
-    /// Notifications that come twice.
+    /// Repeated notifications.
     pub(crate) repeats: u8,
 }
 
@@ -49,13 +49,13 @@ pub(crate) struct World {
     pub(crate) records: SessionRecords,
     pub(crate) psp: AbstractPsp,
     pub(crate) flights: Vec<Flight>,
-    /// Calls that were given up but may still arrive.
+    /// Calls that timed out but may still arrive.
     pub(crate) network: Vec<OperationId>,
     pub(crate) moment: usize,
     pub(crate) budget: Budget,
-    /// The log told a person to look.
+    /// The audit log requires a review.
     pub(crate) needs_review: bool,
-    /// Which rule a decision has broken.
+    /// The property that a decision has violated.
     pub(crate) broken: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl World {
         at(MOMENTS[self.moment])
     }
 
-    /// A merchant or shopper asks for something; `None` where it is refused.
+    /// Executes a command of a merchant or shopper; `None` if it is refused.
     pub(crate) fn command(&mut self, command: Command) -> Option<()> {
         let operation = self.records.next_id();
         let input = match command {
@@ -106,7 +106,7 @@ impl World {
         self.change_session(&input, command != Command::Pay)
     }
 
-    /// The worker does what is due; `None` where nothing is.
+    /// The worker processes the deadline; `None` if nothing is due.
     pub(crate) fn deadline(&mut self) -> Option<()> {
         let due = self
             .records
@@ -117,7 +117,7 @@ impl World {
         due.then(|| self.change_session(&Input::Deadline { operation }, false))?
     }
 
-    /// Commits an intent and starts its calls; `None` where it is refused.
+    /// Commits an intent and starts its calls; `None` if it is refused.
     fn change_session(&mut self, input: &Input, waiting: bool) -> Option<()> {
         let decision = match self.records.decide(input, self.now()) {
             Ok(decision) => decision.ok()?,
@@ -137,7 +137,7 @@ impl World {
         Some(())
     }
 
-    /// Writes down a word about an operation.
+    /// Applies a PSP result to an operation.
     pub(crate) fn apply_result(
         &mut self,
         operation: OperationId,
@@ -156,20 +156,19 @@ impl World {
                     .iter()
                     .any(|(action, _)| flags.contains(action));
             }
-            Ok(Err(refusal)) => self.broken = Some(format!("a word was refused: {refusal}")),
+            Ok(Err(refusal)) => self.broken = Some(format!("a PSP result was refused: {refusal}")),
             Err(broken) => self.broken = Some(broken),
         }
         self.normalize();
     }
 
-    /// The call of a flight arrives at the PSP.
+    /// The call of a process arrives at the PSP.
     pub(crate) fn arrive(&mut self, operation: OperationId, choice: Choice) -> PspResponse {
         let operation = &self.records.operations[&operation];
         self.psp.call(operation, choice)
     }
 
-    /// The recovery worker takes an open operation one step further; `None` where that brings
-    /// nothing new.
+    /// The recovery worker processes an open operation; `None` if that has no effect.
     pub(crate) fn recover(&mut self, id: OperationId) -> Option<()> {
         let operation = self
             .records
@@ -198,7 +197,7 @@ impl World {
             result: Some(result),
         };
         if let Some(sending) = repeat {
-            // That it goes out again is written down first.
+            // The repetition is committed before it is sent.
             let now = self.now();
             let operation = self.records.operations.get_mut(&id)?;
             (operation.sending, operation.last_sent_at) = (sending, now);
@@ -209,7 +208,7 @@ impl World {
         Some(())
     }
 
-    /// Puts what has no order into one, and forgets what decides nothing.
+    /// Sorts parts without an order, and removes what has no influence.
     pub(crate) fn normalize(&mut self) {
         self.flights.sort_by_cached_key(place);
         self.network.sort_unstable();
@@ -219,7 +218,7 @@ impl World {
         }
     }
 
-    /// Whether books and PSP agree, once nothing is on its way any more.
+    /// Whether records and PSP agree, once nothing is in progress.
     pub(crate) fn check_consistency(&self) -> Result<(), String> {
         let session = &self.records.session;
         let kept = match &session.status {
@@ -239,7 +238,7 @@ impl World {
                 Status::CaptureFailed(failed) if failed.payment.attempt == *attempt => {
                     (0, 0, failed.refunds.succeeded.minor())
                 }
-                // Nothing may be left of any other payment.
+                // No other payment may hold money.
                 _ => (0, money.refunded, money.refunded),
             };
             let agree = (money.reserved(), money.captured, money.refunded)
@@ -252,7 +251,7 @@ impl World {
     }
 }
 
-/// A place for a value without an order, the same in every run.
+/// A sort key for a value without an order, the same in every run.
 fn place(value: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);

@@ -1,4 +1,4 @@
-//! What a session lists of its attempts, and which of them an event carries.
+//! The attempts that a session lists, and the attempt that an event carries.
 
 use oncharge_domain::{
     card::Card,
@@ -25,7 +25,7 @@ fn report(
     card: Option<Card>,
 ) -> Vec<Event> {
     let mut psp_update = records.psp_update(records.newest(), result, false);
-    psp_update.card = card;
+    psp_update.details.card = card;
     let input = Input::PspUpdate(Box::new(psp_update));
     records.decide(&input, at(seconds)).unwrap().unwrap().events
 }
@@ -98,7 +98,7 @@ fn money_that_came_too_late_makes_its_attempt_cancelled() {
     assert_eq!(event.attempt, records.session.attempts.first().cloned());
 }
 
-/// While the PSP cannot be reached, a shopper can try as often as the rate limit allows.
+/// While the PSP is unreachable, a shopper can try as often as the rate limit allows.
 #[test]
 fn attempts_that_were_never_sent_do_not_let_the_list_grow() {
     let mut records = SessionRecords::new(None).paying().with_result(&refused());
@@ -108,6 +108,10 @@ fn attempts_that_were_never_sent_do_not_let_the_list_grow() {
     let listed = &records.session.attempts;
     assert_eq!(listed.len(), MAX_LISTED_ATTEMPTS);
     let counted: Vec<&Attempt> = listed.iter().filter(|attempt| attempt.counts).collect();
-    assert_eq!(counted, [listed.first().unwrap()], "the refusal stays");
+    assert_eq!(
+        counted,
+        [listed.first().unwrap()],
+        "the refused attempt is still listed"
+    );
     assert_eq!(records.session.counted_attempts(), 1);
 }

@@ -1,4 +1,4 @@
-//! Automatic captures that meet a merchant's capture or cancel, in either order.
+//! Automatic captures combined with a merchant's capture or cancel, in either order.
 
 use oncharge_domain::{
     operation::{Contradiction, OperationKind, OperationStatus},
@@ -23,7 +23,7 @@ fn planned(session: &Session) -> Option<i64> {
     planned.map(|planned| planned.amount.minor())
 }
 
-/// The automatic capture, a minute later; with its amount.
+/// The amount of the automatic capture, a minute later.
 fn automatic_capture_amount(records: &SessionRecords) -> i64 {
     let mut records = records.clone();
     let operation = records.next_id();
@@ -34,7 +34,7 @@ fn automatic_capture_amount(records: &SessionRecords) -> i64 {
     started.amount.minor()
 }
 
-/// The clock captures what the merchant ordered last, never more.
+/// The automatic capture uses the amount that the merchant requested last, never more.
 #[test]
 fn an_unsent_capture_sets_the_automatic_amount() {
     let records = authorized();
@@ -52,7 +52,7 @@ fn an_unsent_capture_sets_the_automatic_amount() {
         assert_eq!(
             automatic_capture_amount(&again),
             30,
-            "the last order counts"
+            "the amount of the last request"
         );
     }
 }
@@ -71,7 +71,7 @@ fn a_refused_capture_or_a_requested_cancel_ends_automatic_capture() {
     for result in [refused(), PspResult::NotSent] {
         assert_eq!(planned(&cancel.clone().with_result(&result).session), None);
     }
-    // Also where the merchant's own captures come later.
+    // Also if the merchant's own captures come later.
     let records = cancel
         .with_result(&PspResult::NotSent)
         .capturing()
@@ -79,7 +79,7 @@ fn a_refused_capture_or_a_requested_cancel_ends_automatic_capture() {
     assert_eq!(planned(&records.session), None);
 }
 
-/// A capture or cancel in place of an automatic capture that was definitely not sent.
+/// A capture or cancel in place of an automatic capture that was certainly not sent.
 #[test]
 fn an_unsent_automatic_capture_can_be_replaced() {
     let records = authorized().capturing_automatically();
@@ -109,7 +109,7 @@ fn an_unsent_automatic_capture_can_be_replaced() {
     assert_eq!(automatic_capture_amount(&part), 40);
 }
 
-/// Nothing held: the authorization is gone, whoever asked for what.
+/// `NothingHeld`: the authorization is gone, whichever operation was requested.
 #[test]
 fn a_refusal_because_nothing_is_held_cancels_the_session() {
     let gone = |records: SessionRecords, waiting: bool| {
@@ -136,7 +136,7 @@ fn a_refusal_because_nothing_is_held_cancels_the_session() {
     gone(authorized().capturing_automatically(), false);
 }
 
-/// What failed here and is done at the PSP is recorded once for each operation.
+/// An operation that failed here and is done at the PSP is recorded once.
 #[test]
 fn a_contradiction_is_recorded_once() {
     let captured = || authorized().capturing().with_result(&done());

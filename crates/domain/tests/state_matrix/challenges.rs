@@ -1,4 +1,4 @@
-//! 3-D Secure challenges: how many there can be, which tries count, and how long one stays open.
+//! 3-D Secure challenges: their maximum number, which attempts count, and their time-out.
 
 use oncharge_domain::{
     id::OperationId,
@@ -13,7 +13,7 @@ use crate::{
     session_records::{LIFETIME, SessionRecords, at},
 };
 
-/// A book whose session has this lifetime, with a challenge that was opened after so many seconds.
+/// The records of a session with this lifetime, with a challenge opened after this many seconds.
 fn opened(lifetime: i64, seconds: i64) -> SessionRecords {
     let mut records = SessionRecords::new(None);
     records.session.expires_at = at(lifetime);
@@ -86,7 +86,11 @@ fn an_abandoned_challenge_does_not_count_as_an_attempt() {
         assert_eq!(records.session.next(at(0)), retry);
     }
     let records = records.paying().with_result(&refused());
-    assert_eq!(records.session.counted_attempts(), 1, "a refusal counts");
+    assert_eq!(
+        records.session.counted_attempts(),
+        1,
+        "a refused attempt counts"
+    );
 }
 
 #[test]
@@ -102,7 +106,7 @@ fn a_challenge_that_ends_after_ten_minutes_does_not_count_as_an_attempt() {
     assert!(records.session.retry_until(at(601)).is_some());
 }
 
-/// The issuer's refusal counts, also where it becomes known only while the challenge is cancelled.
+/// The issuer's refusal counts, even if it is reported only while the challenge is cancelled.
 #[test]
 fn a_challenge_that_the_shopper_failed_counts_as_an_attempt() {
     let mut records = opened(LIFETIME, 0);
@@ -156,7 +160,11 @@ fn the_last_try_is_announced() {
         "one attempt is left"
     );
     let records = records.paying().with_result(&PspResult::NotSent);
-    assert_eq!(last_try(&records.session), Some(true), "it was not sent");
+    assert_eq!(
+        last_try(&records.session),
+        Some(true),
+        "the last attempt was not sent"
+    );
     let records = records.paying().with_result(&refused());
     assert_eq!(last_try(&records.session), None, "no attempt is left");
 }
@@ -186,7 +194,7 @@ fn an_open_challenge_times_out() {
             "x-ending"
         };
         assert_eq!(place(&records.session), ended, "{case}");
-        // A challenge that is cancelled before the expiry is looked at again when the time is over.
+        // A challenge that is cancelled before the expiry is processed again at its time-out.
         let due = (ends < lifetime).then(|| at(lifetime));
         assert_eq!(records.session.due_at(), due, "{case}");
     }
@@ -211,14 +219,14 @@ fn a_challenge_may_finish_after_the_expiry() {
     );
 }
 
-/// The PSP processes the payment after the challenge: it is not cut off either.
+/// A payment that the PSP processes after the challenge may finish as well.
 #[test]
 fn processing_after_a_challenge_may_finish_after_the_expiry() {
     let mut records = opened(LIFETIME, LIFETIME - 60);
     apply(&mut records, LIFETIME + 300, &accepted());
     assert_eq!(place(&records.session), "accepted");
     assert_eq!(records.session.due_at(), Some(at(LIFETIME + 540)));
-    // The same challenge reported once more: not counted twice, not prolonged.
+    // The same challenge reported again: neither counted twice nor extended.
     apply(&mut records, LIFETIME + 301, &challenge());
     assert_eq!(
         (place(&records.session).as_str(), records.session.challenges),
@@ -234,7 +242,7 @@ fn processing_after_a_challenge_may_finish_after_the_expiry() {
     assert_eq!(
         early.session.due_at(),
         Some(at(LIFETIME)),
-        "as any payment that is processed"
+        "the time-out of a payment in process"
     );
 }
 
@@ -245,7 +253,7 @@ fn a_challenge_is_not_opened_after_the_expiry() {
     assert_eq!(
         place(&asking.session),
         "x-ending",
-        "before the worker has looked at it"
+        "before the worker has processed the expiry"
     );
     assert_eq!(asking.session.due_at(), None);
     let mut processed = SessionRecords::new(None).paying().with_result(&accepted());
@@ -253,7 +261,7 @@ fn a_challenge_is_not_opened_after_the_expiry() {
     assert_eq!(place(&processed.session), "x-ending");
 }
 
-/// What is refused at the expiry or later ends as `expired`, whether or not the worker came first.
+/// A refusal at the expiry or later ends as `expired`, whether or not the worker ran before.
 #[test]
 fn nothing_held_after_the_expiry_is_expired() {
     for result in [refused(), PspResult::NotSent] {

@@ -1,4 +1,4 @@
-//! Every state that a session can be in, reached by letting things happen, and the words of the PSP.
+//! Every state of a session, built by a sequence of inputs, and the PSP results for it.
 
 use oncharge_domain::{
     id::OperationId,
@@ -8,13 +8,13 @@ use oncharge_domain::{
 
 use crate::session_records::{LIFETIME, SessionRecords, at, reference};
 
-/// A state, and the book that is in it.
+/// A state's name, and records in that state.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) records: SessionRecords,
 }
 
-/// Builds books by letting things happen.
+/// Builds records by a sequence of inputs.
 impl SessionRecords {
     pub(crate) fn then(mut self, input: &Input) -> Self {
         self.decide(input, at(0)).unwrap().unwrap();
@@ -175,7 +175,7 @@ pub(crate) fn rows() -> Vec<Row> {
         .collect()
 }
 
-/// The operations that a word can be about, in each state.
+/// The operations that a PSP result can refer to, in each state.
 pub(crate) fn operations_by_state() -> Vec<(String, SessionRecords, OperationId)> {
     let mut operations_by_state = Vec::new();
     let mut add = |name: &str, records: SessionRecords, operation| {

@@ -1,4 +1,4 @@
-//! What holds for the attempts of a session in every state.
+//! Invariants of a session's attempts in every state.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,8 @@ pub(super) fn check_tries(old: &Session, new: &Session) -> Result<(), String> {
     Ok(())
 }
 
-/// Every authorize operation is listed until the list is full, and what the list says of it agrees
-/// with the session and with the operation.
+/// Every authorize operation is listed until the list is full, and its entry agrees with the
+/// session and with the operation.
 pub(super) fn check_list(
     session: &Session,
     operations: &BTreeMap<OperationId, Operation>,
@@ -81,12 +81,12 @@ fn check_attempt(
         return Err("an open operation of an attempt that has ended");
     }
     if Attempt::restore(&attempt.snapshot()).as_ref() != Ok(attempt) {
-        return Err("it comes back as another");
+        return Err("the list changes when it is stored and loaded");
     }
     Ok(())
 }
 
-/// An event carries the attempt that it is about, as it is after the change.
+/// An event carries its attempt as it is after the change.
 pub(super) fn check_event(old: &Session, new: &Session, event: &Event) -> Result<(), String> {
     let current = match &old.status {
         Status::Pending(pending) => new.attempt(pending.attempt),

@@ -1,5 +1,5 @@
-//! A session with its operations and refunds as a store would keep them; every decision that is
-//! written into it is held against the rules that hold for all of them.
+//! A session with its operations and refunds as a store keeps them; every decision is checked
+//! against the invariants.
 
 #[path = "attempts.rs"]
 mod attempts;
@@ -23,12 +23,12 @@ use oncharge_domain::{
 
 /// When sessions are created, in Unix seconds.
 pub(crate) const START: i64 = 1_795_360_150;
-/// How long they can be paid, in seconds.
+/// The lifetime of sessions, in seconds.
 pub(crate) const LIFETIME: i64 = 1800;
-/// What is to be paid, in minor units.
+/// The amount of sessions, in minor units.
 pub(crate) const AMOUNT: i64 = 100;
 
-/// A session and all that belongs to it.
+/// A session and all its records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SessionRecords {
     pub(crate) session: Session,
@@ -36,7 +36,7 @@ pub(crate) struct SessionRecords {
     pub(crate) refunds: BTreeMap<RefundId, Refund>,
 }
 
-/// What makes two books equal for what may happen next.
+/// The parts that determine what can happen next.
 impl Hash for SessionRecords {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.session.status.hash(state);
@@ -50,7 +50,7 @@ impl Hash for SessionRecords {
     }
 }
 
-/// So many seconds after [`START`].
+/// This many seconds after [`START`].
 pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_seconds(START + seconds).unwrap()
 }
@@ -59,7 +59,7 @@ pub(crate) fn money(minor: i64) -> Money {
     Money::new(minor, Currency::parse("EUR").unwrap()).unwrap()
 }
 
-/// The id with this number; numbers are given in order of creation.
+/// The id with this number; numbers are assigned in order of creation.
 pub(crate) fn id<K: oncharge_domain::id::Kind>(number: usize) -> Id<K> {
     let [high, low] = u16::try_from(number).unwrap().to_be_bytes();
     Id::from_parts(at(0), [0, 0, 0, 0, 0, 0, 0, 0, high, low])
@@ -93,7 +93,7 @@ impl SessionRecords {
         }
     }
 
-    /// The id that the next operation gets.
+    /// The id of the next operation.
     pub(crate) fn next_id(&self) -> OperationId {
         id(self.operations.len() + 1)
     }
@@ -120,7 +120,7 @@ impl SessionRecords {
         Some(Box::new(self.operations[&flight.operation].clone()))
     }
 
-    /// An order to refund this much.
+    /// A refund request for this amount.
     pub(crate) fn refund(&self, minor: i64) -> Input {
         Input::Refund {
             operation: self.next_id(),
@@ -130,7 +130,7 @@ impl SessionRecords {
         }
     }
 
-    /// A word about an operation, with all that goes with it, as a use case would load it.
+    /// A PSP result for an operation, with what a use case would load for it.
     pub(crate) fn psp_update(
         &self,
         operation: OperationId,
@@ -165,7 +165,7 @@ impl SessionRecords {
         self.refunds.values().filter_map(with_operation).collect()
     }
 
-    /// Decides and writes what follows; errors where the decision breaks a rule.
+    /// Decides and applies the decision; fails if the decision violates an invariant.
     pub(crate) fn decide(
         &mut self,
         input: &Input,
@@ -189,9 +189,7 @@ impl SessionRecords {
         let before = self.clone();
         for operation in &decision.changed_operations {
             let Some(old) = self.operations.insert(operation.id, operation.clone()) else {
-                return Err(format!(
-                    "a changed operation was never there: {operation:?}"
-                ));
+                return Err(format!("a changed operation does not exist: {operation:?}"));
             };
             check_operation(&old, operation)?;
         }
@@ -212,7 +210,7 @@ impl SessionRecords {
         check_events(&before, decision)
     }
 
-    /// What holds in every state.
+    /// Invariants of every state.
     fn check(&self) -> Result<(), String> {
         let session = &self.session;
         let (refunded, captured) = (session.amount_refunded(), session.amount_captured());
@@ -242,14 +240,14 @@ impl SessionRecords {
         let flat = session.snapshot();
         let back = Session::restore_status(session.status_name(), &flat, session.amount);
         if back.as_ref() != Ok(&session.status) {
-            return Err(format!("{:?} comes back as {back:?}", session.status));
+            return Err(format!("{:?} is loaded as {back:?}", session.status));
         }
         attempts::check_list(session, &self.operations)?;
         Ok(())
     }
 
-    /// Automatic capture is off for good once a cancel was requested or a capture refused, and
-    /// never captures more than the merchant last ordered.
+    /// Automatic capture is off permanently once a cancel was requested or a capture refused, and
+    /// never captures more than the merchant requested last.
     fn check_planned_capture(&self) -> Result<(), String> {
         let Status::Authorized(authorized) = &self.session.status else {
             return Ok(());
@@ -270,7 +268,7 @@ impl SessionRecords {
                         ordered = Some(operation.amount);
                     } else if ordered.is_some_and(|ordered| operation.amount != ordered) {
                         return Err(format!(
-                            "captures another amount than ordered: {operation:?}"
+                            "captures another amount than requested: {operation:?}"
                         ));
                     }
                 }
@@ -278,9 +276,11 @@ impl SessionRecords {
             }
         }
         match authorized.planned_capture {
-            Some(planned) if is_off => Err(format!("{planned:?} though it is off for good")),
+            Some(planned) if is_off => {
+                Err(format!("{planned:?} although automatic capture is off"))
+            }
             None if !is_off => Err("automatic capture is off without a reason".to_owned()),
-            // An order whose outcome is open does not count yet.
+            // A capture whose outcome is open does not count yet.
             Some(planned) if authorized.in_flight.is_none() => {
                 let amount = ordered.unwrap_or(authorized.payment.authorized);
                 (planned.amount == amount)
@@ -291,7 +291,7 @@ impl SessionRecords {
         }
     }
 
-    /// At most one attempt, capture or merchant's cancel is open, and one ending.
+    /// At most one attempt, capture or merchant's cancel is open, and one cancel of an attempt.
     fn check_in_flight(&self) -> Result<(), String> {
         let open = |fits: &dyn Fn(&OperationKind) -> bool| {
             let open = self
@@ -329,16 +329,18 @@ fn check_operation(old: &Operation, new: &Operation) -> Result<(), String> {
         )
     };
     if fixed(old) != fixed(new) {
-        return Err(format!("what is sent has changed: {old:?} to {new:?}"));
+        return Err(format!(
+            "an operation's instruction has changed: {old:?} to {new:?}"
+        ));
     }
     let refund = matches!(old.kind, OperationKind::Refund(_));
     let attempt = matches!(old.kind, OperationKind::Authorize { .. });
     let allowed = match (old.status, new.status) {
         (before, after) if before == after => true,
         (OperationStatus::Requested, _) => true,
-        // The PSP took a refund back.
+        // The PSP reversed a refund.
         (OperationStatus::Succeeded, OperationStatus::Failed) => refund,
-        // A refused attempt brought money after all; it goes back.
+        // A refused attempt was authorized after all; it is compensated.
         (OperationStatus::Failed, OperationStatus::Succeeded) => attempt && new.compensated,
         _ => false,
     };
@@ -360,11 +362,11 @@ fn check_version(before: &Session, decision: &Decision) -> Result<(), String> {
         decision.session.status == before.status && decision.session.attempts == before.attempts;
     match (empty && same, step) {
         (true, 0) | (false, 1) => Ok(()),
-        _ => Err(format!("the version was raised by {step}: {decision:?}")),
+        _ => Err(format!("the version increased by {step}: {decision:?}")),
     }
 }
 
-/// A terminal status is never left, except `captured` by a capture that failed.
+/// A final status is never left, except `captured` by a failed capture.
 fn check_transition(before: &Session, decision: &Decision) -> Result<(), String> {
     let (old, new) = (before, &decision.session);
     let moved = old.status_name() != new.status_name();
@@ -384,7 +386,7 @@ fn check_transition(before: &Session, decision: &Decision) -> Result<(), String>
     attempts::check_tries(old, new)
 }
 
-/// Every change is told exactly once, numbered without gaps.
+/// Every change is reported exactly once, numbered without gaps.
 fn check_events(before: &SessionRecords, decision: &Decision) -> Result<(), String> {
     let old = &before.session;
     for (number, event) in (old.next_sequence..).zip(&decision.events) {
@@ -419,7 +421,7 @@ fn check_events(before: &SessionRecords, decision: &Decision) -> Result<(), Stri
             });
         }
     }
-    // Without a change of status, a capture or cancel that failed may be told.
+    // A failed capture or cancel may be reported without a change of status.
     let failing = [
         EventKind::PaymentCaptureFailed,
         EventKind::PaymentCancelFailed,
@@ -430,12 +432,12 @@ fn check_events(before: &SessionRecords, decision: &Decision) -> Result<(), Stri
     emitted.sort_by_key(|kind| kind.name());
     expected.sort_by_key(|kind| kind.name());
     if emitted != expected {
-        return Err(format!("told {emitted:?} instead of {expected:?}"));
+        return Err(format!("emitted {emitted:?} instead of {expected:?}"));
     }
     Ok(())
 }
 
-/// An event says what it is about and, where something failed, why.
+/// An event has its subject and, for a failure, its reason.
 fn check_event(session: &Session, event: &Event) -> Result<(), String> {
     let about = match event.kind {
         EventKind::PaymentCaptured => event.amounts.captured,
@@ -454,13 +456,13 @@ fn check_event(session: &Session, event: &Event) -> Result<(), String> {
         _ => false,
     };
     if event.amount != about || event.failure.is_some() != fails {
-        return Err(format!("an event that says something else: {event:?}"));
+        return Err(format!("an event with other data: {event:?}"));
     }
     Ok(())
 }
 
 fn expected_status_events(old: &Session, new: &Session) -> Vec<EventKind> {
-    // A retry that is banned goes from refused to refused, which is told as well.
+    // A banned retry goes from refused to refused, which is reported as well.
     let again = matches!((&old.status, &new.status),
         (Status::Refused(old), Status::Refused(new)) if old != new);
     if old.status_name() == new.status_name() && !again {

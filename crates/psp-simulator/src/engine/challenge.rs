@@ -1,10 +1,11 @@
 //! Ends a 3-D Secure challenge with the shopper's choice.
 
-use super::{Transaction, pay};
+use super::pay;
 use crate::codes::{Reason, Status};
 use crate::store::StoreError;
 use crate::store::operations;
 use crate::store::payments::{self, Payment};
+use crate::transaction::Transaction;
 
 /// Ends the challenge with this id if it is still open, and returns the payment's status. `None` if
 /// there is no such challenge.

@@ -1,12 +1,13 @@
 //! Executes due work: accepted calls (asynchronous mode) and reversals.
 
-use super::{Transaction, modify, pay};
+use super::{modify, pay};
 use crate::codes::{Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::notifications::{self, NotificationContent};
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments;
+use crate::transaction::Transaction;
 
 /// Executes the item that is due first. Returns `false` if nothing is due.
 pub(crate) fn run_next(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {

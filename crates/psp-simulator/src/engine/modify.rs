@@ -1,12 +1,13 @@
 //! Captures, cancels and refunds of a payment.
 
-use super::{CallResponse, LATE_DELAY, Transaction, WORK_DELAY, pay, recorded_response};
+use super::{CallResponse, LATE_DELAY, WORK_DELAY, pay, recorded_response};
 use crate::codes::{Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
+use crate::transaction::Transaction;
 
 /// The parameters of a modification.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! A payment call: spends a token, authorizes the card, holds or captures the amount.
 
-use super::{CallResponse, Transaction, WORK_DELAY, recorded_response};
+use super::{CallResponse, WORK_DELAY, recorded_response};
 use crate::codes::{Behaviour, Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
@@ -8,6 +8,7 @@ use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
 use crate::store::tokens;
+use crate::transaction::Transaction;
 
 /// The parameters of a payment.
 #[derive(Clone, Debug)]

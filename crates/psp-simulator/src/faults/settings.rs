@@ -117,7 +117,7 @@ fn number(body: &mut Body, field: &str, max: u64) -> Option<u64> {
     let value = body.take(field)?;
     let number = value.as_u64().filter(|number| *number <= max);
     if number.is_none() {
-        body.add_problem(field, &format!("must be a whole number from 0 to {max}"));
+        body.add_problem(field, &format!("must be an integer from 0 to {max}"));
     }
     number
 }
@@ -149,7 +149,7 @@ fn range(body: &mut Body, field: &str) -> Option<[u64; 2]> {
     if range.is_none() {
         body.add_problem(
             field,
-            "must be [min, max] in milliseconds, min not above max",
+            "must be [min, max] in milliseconds, with min at most max",
         );
     }
     range.map(|(min, max)| [min, max])

@@ -41,7 +41,7 @@ impl Sender {
     /// Creates a sender that signs with the account's key and follows no redirects.
     pub(crate) fn new(key: &[u8]) -> anyhow::Result<Self> {
         Ok(Self {
-            client: client().context("cannot make the HTTP client for notifications")?,
+            client: client().context("cannot create the HTTP client for notifications")?,
             key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)),
         })
     }
@@ -87,7 +87,7 @@ pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
         let delay = match spawn_due(&simulator, &sender, &mut in_flight, &mut busy).await {
             Ok(delay) => delay,
             Err(error) => {
-                tracing::warn!(?error, "the notification queue could not be read");
+                tracing::warn!(?error, "cannot read the notification queue");
                 Some(ERROR_RETRY_DELAY)
             }
         };
@@ -161,9 +161,9 @@ async fn record_result(simulator: &Simulator, pending: &PendingNotification, acc
         Ok(()) => tracing::info!(
             notification = %pending.notification_id,
             tries,
-            "a notification was not taken and is sent again"
+            "a notification was not acknowledged, retrying"
         ),
-        Err(error) => tracing::warn!(?error, "a delivery could not be noted"),
+        Err(error) => tracing::warn!(?error, "cannot record a delivery"),
     }
 }
 

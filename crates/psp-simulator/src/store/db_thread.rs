@@ -93,7 +93,7 @@ impl DbThread {
             .unwrap_or_else(PoisonError::into_inner)
             .take();
         if thread.is_some_and(|thread| thread.join().is_err()) {
-            tracing::error!("a database thread ended in a panic");
+            tracing::error!("a database thread panicked");
         }
     }
 }
@@ -134,7 +134,7 @@ fn commit(connection: &mut SqliteConnection, group: Vec<Job>) {
             Ok(())
         });
     if let Err(error) = &committed {
-        tracing::error!(%error, "a group of writes was not committed");
+        tracing::error!(%error, "cannot commit a batch of writes");
     }
     for complete in completions {
         complete(committed.is_ok());

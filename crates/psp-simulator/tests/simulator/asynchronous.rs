@@ -1,4 +1,4 @@
-//! Asynchronous mode: accepted now, decided a moment later, told by notification.
+//! Asynchronous mode: accepted at first, executed later, reported by notification.
 
 use serde_json::json;
 
@@ -35,7 +35,7 @@ async fn calls_are_accepted_first_and_executed_later() {
     );
     let refused = ("refused", Some("amount_too_large"));
     assert_eq!(sandbox.operation("r").await.result(), refused);
-    // The call itself is answered as it was.
+    // A repeated call returns its first response.
     assert_eq!(
         sandbox.refund("r", &payment, 701).await.result(),
         ("received", None)

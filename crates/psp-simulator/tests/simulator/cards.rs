@@ -171,7 +171,7 @@ async fn a_token_is_single_use() {
 #[tokio::test]
 async fn the_card_number_is_not_stored() {
     let mut sandbox = Sandbox::start().await;
-    sandbox.authorised("key").await;
+    sandbox.authorized("key").await;
     let wrong = payment(APPROVED_CARD, json!({}));
     let refused = sandbox.post("/v1/payments", "wrong", &wrong).await;
     assert_eq!(refused.fields(), ["token"]);

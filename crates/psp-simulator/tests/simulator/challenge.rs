@@ -7,7 +7,7 @@ use crate::receiver::Receiver;
 use crate::sandbox::{CHALLENGE_CARD, Sandbox};
 
 #[tokio::test]
-async fn a_passed_challenge_authorises() {
+async fn a_passed_challenge_authorizes() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox
         .pay("p", CHALLENGE_CARD, json!({"reference": "p"}))

@@ -1,4 +1,4 @@
-//! The faults that cut connections: silence after the work, and a closed door.
+//! Connection faults: no response after execution, and refused connections.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::sandbox::{APPROVED_CARD, BEARER, Sandbox, payment, send};
 
-/// Posts over a connection of its own and reads whatever comes until it is closed.
+/// Sends a request on its own connection and reads until the connection is closed.
 async fn raw_post(sandbox: &Sandbox, path: &str, key: &str, body: &Value) -> Vec<u8> {
     let address = sandbox.address();
     let body = body.to_string();
@@ -46,7 +46,7 @@ async fn drop_after_work_executes_without_a_response() {
     assert_eq!(response, b"", "{}", String::from_utf8_lossy(&response));
     assert_eq!(sandbox.ledger("p").await, ["authorise 1000"]);
     sandbox.clear_faults().await;
-    // The same call again gets the answer that was lost, and no second piece of work.
+    // A repeated call returns the lost response, and executes nothing.
     assert_eq!(
         sandbox.post("/v1/payments", "p", &body).await.result(),
         ("authorised", None)
@@ -57,7 +57,7 @@ async fn drop_after_work_executes_without_a_response() {
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_connections_are_accepted_again_after_the_period() {
     let sandbox = Sandbox::start().await;
-    // An idle connection of another caller, kept alive.
+    // An idle, kept-alive connection of another client.
     let mut idle = TcpStream::connect(sandbox.address()).unwrap();
     idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     idle.write_all(b"GET /v1/ledger HTTP/1.1\r\nHost: localhost\r\n\r\n")
@@ -75,9 +75,9 @@ async fn refused_connections_are_accepted_again_after_the_period() {
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     assert!(
         before.elapsed() < Duration::from_millis(700),
-        "the answer came too late"
+        "the response came after the period"
     );
-    // The idle connection was closed, too: what is left of its answer, then the end.
+    // The idle connection was closed as well: the rest of its response, then the end.
     let mut rest = Vec::new();
     idle.read_to_end(&mut rest).unwrap();
     let call = sandbox
@@ -92,7 +92,7 @@ async fn refused_connections_are_accepted_again_after_the_period() {
     while TcpStream::connect(sandbox.address()).is_err() {
         assert!(
             before.elapsed() < Duration::from_secs(10),
-            "the door stayed closed"
+            "connections are still refused"
         );
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -102,7 +102,7 @@ async fn refused_connections_are_accepted_again_after_the_period() {
         before.elapsed()
     );
     assert_eq!(sandbox.operation("x").await.status, StatusCode::NOT_FOUND);
-    sandbox.authorised("p").await;
+    sandbox.authorized("p").await;
 }
 
 #[tokio::test]
@@ -117,11 +117,11 @@ async fn connections_can_be_refused_repeatedly() {
         while TcpStream::connect(sandbox.address()).is_err() {
             assert!(
                 started.elapsed() < Duration::from_secs(10),
-                "the door stayed closed"
+                "connections are still refused"
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        sandbox.authorised(&format!("p{round}")).await;
+        sandbox.authorized(&format!("p{round}")).await;
     }
 }
 
@@ -132,7 +132,8 @@ async fn a_restart_ends_refused_connections() {
         .set_faults(json!({"refuse_connections_ms": 60_000}))
         .await;
     sandbox.restart().await;
-    // The door is open: its closing was an act of the moment. The settings are still told.
+    // After a restart connections are accepted, because the period is not stored; the setting is
+    // still shown.
     let shown = send(sandbox.client.get(sandbox.url("/v1/faults"))).await;
     assert_eq!(shown.body, json!({"refuse_connections_ms": 60_000}));
 }

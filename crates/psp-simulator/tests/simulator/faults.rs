@@ -1,4 +1,4 @@
-//! The faults that are decided inside: refusals, late failures, errors, latency, and their settings.
+//! Faults within the simulator: refusals, late failures, errors, latency, and their settings.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ async fn error_rate_returns_a_bare_503_before_any_work() {
         sandbox.operation("p").await.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
-    // Tokens, ledger and faults are out of the faults' reach.
+    // Faults do not apply to tokens, ledger and faults.
     sandbox.token(APPROVED_CARD).await;
     assert_eq!(sandbox.ledger("p").await, Vec::<String>::new());
     sandbox.clear_faults().await;
@@ -105,8 +105,8 @@ async fn latency_delays_only_payments_and_operations() {
 #[tokio::test]
 async fn refuse_applies_to_the_named_kinds() {
     let sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
-    let taken = sandbox.authorised("taken").await;
+    let held = sandbox.authorized("held").await;
+    let taken = sandbox.authorized("taken").await;
     sandbox.capture("c", &taken, 1000).await;
     sandbox
         .set_faults(json!({"refuse": ["authorise", "capture", "cancel", "refund"]}))
@@ -130,7 +130,7 @@ async fn refuse_applies_to_the_named_kinds() {
     );
     assert_eq!(sandbox.cancel("x2", &held).await.result(), ("done", None));
     sandbox.clear_faults().await;
-    // What was refused under a fault stays refused under its key.
+    // A call that a fault refused stays refused under its key.
     assert_eq!(
         sandbox.refund("r1", &taken, 1000).await.result(),
         refused_by_fault
@@ -179,7 +179,7 @@ async fn fail_late_reverses_successes() {
     );
 
     sandbox.clear_faults().await;
-    let taken = sandbox.authorised("taken").await;
+    let taken = sandbox.authorized("taken").await;
     sandbox.capture("c", &taken, 1000).await;
     sandbox.set_faults(json!({"fail_late": ["refund"]})).await;
     assert_eq!(
@@ -205,7 +205,7 @@ async fn fail_late_reverses_successes() {
 #[tokio::test]
 async fn fail_late_in_asynchronous_mode_refuses_accepted_calls() {
     let sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
+    let held = sandbox.authorized("held").await;
     sandbox
         .set_faults(json!({"fail_late": ["cancel"], "asynchronous": true}))
         .await;

@@ -1,11 +1,11 @@
-//! Whom the simulator answers: its own name, and no page of another origin.
+//! Allowed hosts and origins: requests to another host or from another origin are refused.
 
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use crate::sandbox::Sandbox;
 
-/// Every path, with and without a password.
+/// All paths, with and without a bearer token.
 const PATHS: [(&str, &str); 9] = [
     ("GET", "/"),
     (
@@ -56,6 +56,6 @@ async fn same_origin_requests_are_allowed() {
     let response = request.header("Origin", &own).json(&card).send().await;
     assert_eq!(response.unwrap().status(), StatusCode::CREATED);
     let page = sandbox.request(Method::GET, "/").send().await.unwrap();
-    // A browser leaves the origin of a form out under `no-referrer`.
+    // Under `no-referrer`, browsers send no origin with a form.
     assert_eq!(page.headers()["referrer-policy"], "same-origin");
 }

@@ -1,4 +1,4 @@
-//! One key, one piece of work, one answer, for good.
+//! Idempotency keys: executed once, with the same response forever.
 
 use std::pin::Pin;
 use std::task::Poll;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Sandbox, payment};
 
-/// Awaits all at the same time.
+/// Awaits all concurrently.
 pub(crate) async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
@@ -42,7 +42,7 @@ async fn a_repeated_call_gets_the_same_response() {
         (again.status, &again.body),
         (StatusCode::CREATED, &first.body)
     );
-    // A refusal is an answer like any other, even if the call could be carried out now.
+    // A refusal is stored like any response, even if the call could be executed now.
     let refused = sandbox.refund("ref", &psp_reference, 2000).await;
     let again = sandbox.refund("ref", &psp_reference, 2000).await;
     assert_eq!(refused.body, again.body);

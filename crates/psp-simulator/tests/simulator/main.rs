@@ -1,4 +1,4 @@
-//! The simulator through its own doors: HTTP, its notifications, its database file, its process.
+//! Tests of the simulator through its interfaces: HTTP, notifications, database file, process.
 
 #![expect(
     clippy::unwrap_used,

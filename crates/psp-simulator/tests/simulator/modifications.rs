@@ -1,4 +1,4 @@
-//! Captures, cancels and refunds, done and refused.
+//! Captures, cancels and refunds, executed and refused.
 
 use reqwest::StatusCode;
 
@@ -10,7 +10,7 @@ const DONE: (&str, Option<&str>) = ("done", None);
 #[tokio::test]
 async fn a_full_capture_can_be_refunded_completely() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     let too_much = sandbox.capture("c0", &payment, 1001).await;
     assert_eq!(too_much.result(), ("refused", Some("amount_too_large")));
     assert_eq!(sandbox.capture("c1", &payment, 1000).await.result(), DONE);
@@ -27,7 +27,7 @@ async fn a_full_capture_can_be_refunded_completely() {
 #[tokio::test]
 async fn every_modification_has_its_own_reference() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     let mut references = vec![payment.clone()];
     for response in [
         sandbox.capture("c", &payment, 1000).await,
@@ -38,7 +38,11 @@ async fn every_modification_has_its_own_reference() {
         references.push(response.text("psp_reference"));
     }
     let again = sandbox.refund("r1", &payment, 300).await;
-    assert_eq!(again.text("psp_reference"), references[2], "as at first");
+    assert_eq!(
+        again.text("psp_reference"),
+        references[2],
+        "the reference in the repeated response"
+    );
     let all = references.len();
     references.sort();
     references.dedup();
@@ -48,7 +52,7 @@ async fn every_modification_has_its_own_reference() {
 #[tokio::test]
 async fn a_partial_capture_voids_the_rest() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     assert_eq!(sandbox.capture("c1", &payment, 400).await.result(), DONE);
     let second = sandbox.capture("c2", &payment, 600).await;
     assert_eq!(second.result(), ("refused", Some("wrong_state")));
@@ -61,9 +65,9 @@ async fn a_partial_capture_voids_the_rest() {
 }
 
 #[tokio::test]
-async fn a_cancel_voids_the_authorisation() {
+async fn a_cancel_voids_the_authorization() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     let early = sandbox.refund("r0", &payment, 1).await;
     assert_eq!(early.result(), ("refused", Some("wrong_state")));
     assert_eq!(sandbox.cancel("x1", &payment).await.result(), DONE);
@@ -97,7 +101,7 @@ async fn invalid_calls_are_not_recorded() {
         sandbox.capture("c", "psp_none", 1).await.status,
         StatusCode::NOT_FOUND
     );
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     let bad = sandbox.capture("c", &payment, 0).await;
     assert_eq!(
         (bad.status, bad.fields()),
@@ -110,7 +114,7 @@ async fn invalid_calls_are_not_recorded() {
 #[tokio::test]
 async fn concurrent_refunds_never_exceed_the_capture() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.authorised("p").await;
+    let payment = sandbox.authorized("p").await;
     sandbox.capture("c", &payment, 1000).await;
     let keys: Vec<String> = (0..16).map(|n| format!("r{n}")).collect();
     let answers = crate::idempotency::join_all(

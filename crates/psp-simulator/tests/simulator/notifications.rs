@@ -1,4 +1,4 @@
-//! Notifications: one for every final result, signed, in order, until they are taken.
+//! Notifications: one for every final result, signed, in order, retried until accepted.
 
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ async fn every_final_result_is_notified_once() {
     unique.sort_by_key(Value::to_string);
     unique.dedup();
     assert_eq!(unique.len(), ids.len(), "{ids:?}");
-    // A repeated call is no new result.
+    // A repeated call causes no notification.
     sandbox.capture("c", &payment, 600).await;
     receiver.expect_nothing(Duration::from_millis(200)).await;
 }
@@ -168,7 +168,7 @@ async fn clearing_the_faults_releases_delayed_notifications() {
         )
         .await;
     receiver.expect_nothing(Duration::from_millis(200)).await;
-    // Faults that still hold notifications back release nothing.
+    // Faults that still delay notifications release nothing.
     sandbox
         .set_faults(json!({"delay_notifications_ms": 3_600_000, "seed": 1}))
         .await;

@@ -1,4 +1,4 @@
-//! The pages that shoppers see: who may frame them, what they may load, their languages.
+//! The pages for shoppers: framing, content policy, languages.
 
 use reqwest::StatusCode;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn the_fields_are_self_contained_and_labeled() {
     let rules: Vec<&str> = policy.split("; ").collect();
     assert!(rules.contains(&"default-src 'none'"), "{policy}");
     assert!(rules.contains(&"connect-src 'self'"), "{policy}");
-    // Every ancestor is asked, also the shop around the checkout around the fields.
+    // `frame-ancestors` applies to every ancestor, including the shop that frames the checkout.
     assert!(rules.contains(&"frame-ancestors http: https:"), "{policy}");
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(

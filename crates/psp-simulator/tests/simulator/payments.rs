@@ -1,4 +1,4 @@
-//! Payment calls: their parameters, who may make them, and their look-up.
+//! Payment calls: parameters, authentication, look-up.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::sandbox::{APPROVED_CARD, Sandbox, payment, send};
 
 #[tokio::test]
-async fn a_payment_is_authorised_or_captured() {
+async fn a_payment_is_authorized_or_captured() {
     let sandbox = Sandbox::start().await;
-    sandbox.authorised("held").await;
+    sandbox.authorized("held").await;
     assert_eq!(sandbox.ledger("held").await, ["authorise 1000"]);
     let at_once = json!({"capture": true, "reference": "taken"});
     let taken = sandbox.pay("taken", APPROVED_CARD, at_once).await;
@@ -26,7 +26,7 @@ async fn a_payment_is_authorised_or_captured() {
 #[tokio::test]
 async fn the_ledger_has_the_documented_members() {
     let sandbox = Sandbox::start().await;
-    let psp_reference = sandbox.authorised("key").await;
+    let psp_reference = sandbox.authorized("key").await;
     let response = send(sandbox.client.get(sandbox.url("/v1/ledger?reference=key"))).await;
     let mut entry = response.body["entries"][0].clone();
     let at = entry.as_object_mut().unwrap().remove("at").unwrap();
@@ -46,7 +46,7 @@ async fn the_ledger_has_the_documented_members() {
 async fn a_lookup_returns_the_result_of_the_call() {
     let sandbox = Sandbox::start().await;
     assert_eq!(sandbox.operation("pay").await.status, StatusCode::NOT_FOUND);
-    let psp_reference = sandbox.authorised("pay").await;
+    let psp_reference = sandbox.authorized("pay").await;
     let capture = sandbox.capture("cap", &psp_reference, 400).await;
     let refund = sandbox.refund("ref", &psp_reference, 500).await;
     let own = [
@@ -68,10 +68,10 @@ async fn a_lookup_returns_the_result_of_the_call() {
     };
     let pay = sandbox.operation("pay").await;
     assert_eq!(pay.status, StatusCode::OK);
-    // Captured by another call: this one authorised.
-    let mut authorised = expected("authorise", "pay", "authorised", 1000, Value::Null);
-    authorised["card"] = json!({"brand": "visa", "last4": "4242"});
-    assert_eq!(pay.body, authorised);
+    // Captured by another call; this one authorized.
+    let mut authorized = expected("authorise", "pay", "authorised", 1000, Value::Null);
+    authorized["card"] = json!({"brand": "visa", "last4": "4242"});
+    assert_eq!(pay.body, authorized);
     let capture = sandbox.operation("cap").await.body;
     assert_eq!(
         capture,
@@ -116,7 +116,7 @@ async fn invalid_parameters_are_refused_by_field() {
     let body = payment(&token, json!({}));
     let no_key = send(sandbox.request(Method::POST, "/v1/payments").json(&body)).await;
     assert_eq!(no_key.fields(), ["Idempotency-Key"]);
-    // Neither the key nor the token was used up by what was refused.
+    // A refused call uses neither the key nor the token.
     assert_eq!(
         sandbox.post("/v1/payments", "key", &body).await.result(),
         ("authorised", None)

@@ -1,4 +1,4 @@
-//! The program itself, killed without warning.
+//! The simulator as a process, killed with SIGKILL.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -40,7 +40,7 @@ impl Program {
         }
     }
 
-    /// Pays under `key`, which is the reference, too; `None` if no answer came.
+    /// Pays under `key`, which is also the reference; `None` if there is no response.
     async fn pay(&self, key: &str) -> Option<StatusCode> {
         let card =
             json!({"number": APPROVED_CARD, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
@@ -83,7 +83,7 @@ async fn acknowledged_calls_survive_a_kill() {
     let mut answered = Vec::new();
     for (round, batch) in keys.chunks(20).enumerate() {
         if round == 10 {
-            // In the middle of a batch: SIGKILL while its calls are on their way.
+            // SIGKILL while a batch of calls is in progress.
             let calls = join_all(batch.iter().map(|key| first.pay(key)).collect());
             let killed = tokio::time::timeout(std::time::Duration::from_millis(3), calls).await;
             first.child.kill().unwrap();
@@ -108,7 +108,7 @@ async fn acknowledged_calls_survive_a_kill() {
     }
     assert!(
         answered.len() >= 200,
-        "only {} calls were answered",
+        "only {} calls got a response",
         answered.len()
     );
 
@@ -117,7 +117,7 @@ async fn acknowledged_calls_survive_a_kill() {
         let operation = second.get(&format!("/v1/operations/{key}")).await;
         assert_eq!(operation.result(), ("authorised", None), "{key}");
     }
-    // Whatever else was done is whole: each known call has its one entry, and nothing else is there.
+    // All other calls are complete: each known call has one entry, and there are no others.
     let ledger = second.get("/v1/ledger").await;
     let entries = ledger.body["entries"].as_array().unwrap();
     for entry in entries {

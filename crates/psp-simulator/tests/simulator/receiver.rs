@@ -1,4 +1,4 @@
-//! A receiver of notifications: refuses as many as told, hands on the rest.
+//! A receiver of notifications that can refuse the first ones.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::sandbox::NOTIFICATION_KEY;
 
-/// One delivery as it arrived.
+/// One received delivery.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) body: Value,
@@ -50,7 +50,7 @@ struct ReceiverState {
 }
 
 impl Receiver {
-    /// Starts on a free port; the first `refusals` deliveries are answered 500.
+    /// Starts on a free port; the first `refusals` deliveries get status 500.
     pub(crate) fn start(refusals: usize) -> Self {
         let (sender, deliveries) = unbounded_channel();
         let refusals = Arc::new(AtomicUsize::new(refusals));
@@ -83,14 +83,14 @@ impl Receiver {
         }
     }
 
-    /// The next delivery, taken or refused.
+    /// The next delivery, accepted or refused.
     pub(crate) async fn next(&mut self) -> Delivery {
         let next = tokio::time::timeout(Duration::from_secs(15), self.deliveries.recv()).await;
-        next.unwrap_or_else(|_| panic!("no notification came"))
+        next.unwrap_or_else(|_| panic!("no notification arrived"))
             .unwrap()
     }
 
-    /// Nothing comes for `quiet`.
+    /// Checks that nothing arrives for `quiet`.
     pub(crate) async fn expect_nothing(&mut self, quiet: Duration) {
         if let Ok(delivery) = tokio::time::timeout(quiet, self.deliveries.recv()).await {
             panic!("unexpected {delivery:?}");

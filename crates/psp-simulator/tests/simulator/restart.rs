@@ -1,4 +1,4 @@
-//! A restart on the same file keeps everything; a second simulator on it is kept out.
+//! A restart on the same file keeps all state; a second simulator on it is refused.
 
 use oncharge_psp_simulator::{Config, Secret, start};
 use serde_json::json;
@@ -8,7 +8,7 @@ use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Sandbox, payment, send};
 #[tokio::test]
 async fn all_state_survives_a_restart() {
     let mut sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
+    let held = sandbox.authorized("held").await;
     let refused = sandbox.capture("c0", &held, 2000).await;
     let token = sandbox.token(APPROVED_CARD).await;
     let challenge = sandbox

@@ -1,4 +1,4 @@
-//! A simulator on a temporary file, and the calls that tests make.
+//! A simulator on a temporary file, and the calls of tests.
 
 use std::sync::Once;
 use std::time::Duration;
@@ -13,7 +13,7 @@ pub(crate) const NOTIFICATION_KEY: &str = "test-notification-key";
 pub(crate) const APPROVED_CARD: &str = "4242424242424242";
 pub(crate) const CHALLENGE_CARD: &str = "4000002500003155";
 
-/// An HTTP client as a merchant's PSP connector would have one.
+/// An HTTP client as a PSP connector uses it.
 pub(crate) fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
@@ -28,7 +28,7 @@ pub(crate) fn client() -> reqwest::Client {
         .unwrap()
 }
 
-/// An answer: its status and its JSON (`null` where the body is none).
+/// A response: its status and its JSON (`null` if the body is not JSON).
 #[derive(Debug)]
 pub(crate) struct Response {
     pub(crate) status: StatusCode,
@@ -36,7 +36,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The `result` and, where there is one, the `reason`.
+    /// The `result` and, if present, the `reason`.
     pub(crate) fn result(&self) -> (&str, Option<&str>) {
         let text = |member| self.body.get(member).and_then(Value::as_str);
         (
@@ -52,7 +52,7 @@ impl Response {
             .to_owned()
     }
 
-    /// The fields that a 422 names.
+    /// The invalid fields of a 422 response.
     pub(crate) fn fields(&self) -> Vec<String> {
         let details = self.body.get("details").and_then(Value::as_array);
         let details = details.unwrap_or_else(|| panic!("no details in {self:?}"));
@@ -102,7 +102,7 @@ impl Sandbox {
         self.running.take().unwrap().stop().await;
     }
 
-    /// Starts again on the same file and port.
+    /// Restarts on the same file and port.
     pub(crate) async fn reopen(&mut self) {
         let port = self.address().rsplit(':').next().unwrap().parse().unwrap();
         self.open(port).await;
@@ -144,15 +144,15 @@ impl Sandbox {
         .await
     }
 
-    /// Pays 1000 EUR cents; `more` overrides members of the call.
+    /// Pays 1000 EUR cents; `more` overrides fields of the call.
     pub(crate) async fn pay(&self, key: &str, number: &str, more: Value) -> Response {
         let body = payment(&self.token(number).await, more);
         self.post("/v1/payments", key, &body).await
     }
 
-    /// A payment that is authorised for 1000, as its reference at the simulator. Its own reference
-    /// is `key`.
-    pub(crate) async fn authorised(&self, key: &str) -> String {
+    /// An authorized payment of 1000; returns its reference at the simulator. The merchant's
+    /// reference is `key`.
+    pub(crate) async fn authorized(&self, key: &str) -> String {
         let response = self
             .pay(key, APPROVED_CARD, json!({"reference": key}))
             .await;
@@ -183,7 +183,7 @@ impl Sandbox {
         send(self.request(Method::GET, &format!("/v1/operations/{key}"))).await
     }
 
-    /// Presses a button of the challenge page; the page that follows.
+    /// Submits a button of the challenge page; returns the next page.
     pub(crate) async fn end_challenge(&self, url: &str, outcome: &str) -> (StatusCode, String) {
         let form = self
             .client
@@ -219,7 +219,7 @@ impl Sandbox {
         assert_eq!(response.status, StatusCode::OK);
     }
 
-    /// Waits until the look-up of `key` says `result`.
+    /// Waits until the look-up of `key` has this `result`.
     pub(crate) async fn wait_for_result(&self, key: &str, result: &str) -> Response {
         for _ in 0..1_000 {
             let response = self.operation(key).await;

@@ -16,27 +16,27 @@ use super::{Target, print_json, rfc3339, usage_error::OrUsageError};
 /// What to do with bans.
 #[derive(Debug, Subcommand)]
 pub(super) enum BanCommand {
-    /// Bans a shopper; only a peppered hash is kept.
+    /// Bans a shopper. Only a keyed hash of the identifier is stored.
     Add {
         #[command(flatten)]
         shopper: ShopperArgs,
-        /// For how many days.
+        /// Duration of the ban in days.
         #[arg(long, default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
-        /// A note for operators; no personal data.
+        /// A note for operators, without personal data.
         #[arg(long)]
         reason: Option<String>,
         #[command(flatten)]
         target: Target,
     },
-    /// Lists every ban, newest first, one a line.
+    /// Lists all bans, newest first, one per line.
     List {
         #[command(flatten)]
         target: Target,
     },
     /// Revokes a ban.
     Revoke {
-        /// The ban's id.
+        /// The ban's id, as `ban list` prints it.
         id: String,
         #[command(flatten)]
         target: Target,
@@ -47,10 +47,10 @@ pub(super) enum BanCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct ShopperArgs {
-    /// An e-mail address, in any spelling.
+    /// The shopper's e-mail address; it is normalized.
     #[arg(long)]
     email: Option<String>,
-    /// A phone number, in any spelling with its country code.
+    /// The shopper's phone number with country code; it is normalized.
     #[arg(long)]
     phone: Option<String>,
 }
@@ -62,7 +62,7 @@ impl ShopperArgs {
                 &Email::parse(email.trim()).or_usage_error("--email")?,
             )),
             (None, Some(phone)) => Identifier::phone_from_input(phone).or_usage_error("--phone"),
-            _ => None.or_usage_error("one of --email and --phone"),
+            _ => None.or_usage_error("exactly one of --email and --phone is required"),
         }
     }
 }
@@ -79,7 +79,7 @@ impl BanCommand {
                 let identifier = shopper.identifier()?;
                 let app = target.open().await?.app;
                 let ban = bans::add(&app, &identifier, days, reason).await;
-                let ban = ban.context("the ban was not added")?;
+                let ban = ban.context("cannot add the ban")?;
                 print_json(&json!({
                     "ban_id": ban.id.to_string(),
                     "type": ban.kind.name(),
@@ -93,9 +93,12 @@ impl BanCommand {
                 }
             }
             Self::Revoke { id, target } => {
-                let id: BanId = id.parse().ok().or_usage_error("this is no ban id")?;
+                let id: BanId = id
+                    .parse()
+                    .ok()
+                    .or_usage_error("ID must be a ban id, as `oncharge ban list` prints it")?;
                 let revoked = bans::revoke(&target.open().await?.app, id).await;
-                revoked.context("the ban was not revoked")?;
+                revoked.context("cannot revoke the ban")?;
                 print_json(&json!({ "ban_id": id.to_string(), "revoked": true }));
             }
         }

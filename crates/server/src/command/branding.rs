@@ -7,7 +7,7 @@ use std::{
 };
 
 use oncharge_application::merchants::Change;
-use oncharge_domain::merchant::{
+use oncharge_domain::branding::{
     accent::{Accent, AccentError, ColorScheme},
     logo::{Logo, LogoError, MAX_BYTES},
 };
@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LogoFileError {
     /// It cannot be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("cannot read the file: {0}")]
     File(#[from] io::Error),
     /// It is not a valid logo.
     #[error("the file {0}")]

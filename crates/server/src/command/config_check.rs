@@ -17,8 +17,9 @@ use crate::{
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Checks the settings and keys, prints the settings with secrets masked, connects to the database
-    /// without changing it, and compares keys and PSP accounts with those that it needs.
+    /// Checks the settings and the keys, and prints the settings with secrets masked. Connects to
+    /// the database without changing it, and checks that the keys and PSP accounts it needs are
+    /// configured.
     Check {
         #[command(flatten)]
         target: Target,
@@ -81,7 +82,7 @@ async fn database(
 fn explain(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Failed(cause) => {
-            anyhow::Error::from_boxed(cause).context("the database cannot be used")
+            anyhow::Error::from_boxed(cause).context("cannot use the database")
         }
         error => error.into(),
     }
@@ -104,7 +105,8 @@ async fn check_stored(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
             .map(|it| format!("{}/{}", it.connector(), it.account()));
         let names: Vec<_> = names.collect();
         bail!(
-            "merchants use PSP accounts that are not configured under psp: {}",
+            "merchants use PSP accounts that are not configured: add {} under [psp] in the \
+             configuration",
             names.join(", ")
         );
     }

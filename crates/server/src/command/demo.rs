@@ -23,7 +23,7 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 /// Runs the demo on free ports and a temporary directory; errors at the first step with an
 /// unexpected result.
 pub(super) async fn run() -> anyhow::Result<()> {
-    let dir = tempfile::tempdir().context("no temporary directory")?;
+    let dir = tempfile::tempdir().context("cannot create a temporary directory")?;
     let port = || Port::new(Some(0), 0);
     let sandbox = Sandbox::start(&Options {
         data_dir: dir.path().join("data"),
@@ -61,7 +61,7 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     let created = merchant.create_session(&new, None).await?;
     ensure!(
         created.status == SessionStatus::Created,
-        "the session is not created"
+        "the new session does not have the status created"
     );
     let deliveries = DeliveryCheck::new(sandbox, &created)?;
     print(format_args!(
@@ -73,7 +73,10 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     let is_authorized = status
         .get("status")
         .is_some_and(|name| name == "authorized");
-    ensure!(is_authorized, "the payment was answered {status}");
+    ensure!(
+        is_authorized,
+        "expected the payment to be authorized, got {status}"
+    );
     wait_for_status(&merchant, &created, SessionStatus::Authorized).await?;
     print("authorized  with card 4242 4242 4242 4242");
     deliveries.expect(1, "payment.authorized").await?;
@@ -81,10 +84,10 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     let session = wait_for_status(&merchant, &created, SessionStatus::Captured).await?;
     ensure!(
         session.amount_captured == AMOUNT,
-        "captured {}",
+        "expected the full amount to be captured, got {}",
         session.amount_captured
     );
-    print("captured    99.99 USD by the clock, two seconds later");
+    print("captured    99.99 USD automatically, after two seconds");
     deliveries.expect(2, "payment.captured").await?;
 
     refund(&merchant, &session).await?;
@@ -101,15 +104,15 @@ async fn refund(merchant: &Client, session: &Session) -> anyhow::Result<()> {
     let session = merchant.session(&session.session_id).await?;
     ensure!(
         session.amount_refunded == REFUND_AMOUNT,
-        "refunded {}",
+        "expected 50.00 USD to be refunded, got {} minor units",
         session.amount_refunded
     );
     ensure!(
         session.amount_refundable == AMOUNT - REFUND_AMOUNT,
-        "the rest is wrong"
+        "the remaining refundable amount is not 49.99 USD"
     );
     print(format_args!(
-        "refunded    50.00 USD as {}, 49.99 USD can still be",
+        "refunded    50.00 USD as {}; 49.99 USD can still be refunded",
         refund.refund_id
     ));
     Ok(())
@@ -157,11 +160,11 @@ async fn wait_for_status(
     };
     let session = tokio::time::timeout(STEP_TIMEOUT, polling)
         .await
-        .with_context(|| format!("not {} in time", expected.as_str()))??;
+        .with_context(|| format!("the session did not become {} in time", expected.as_str()))??;
     let status = session.status.as_str();
     ensure!(
         session.status == expected,
-        "the session is {status}, not {}",
+        "expected the session to be {}, got {status}",
         expected.as_str()
     );
     Ok(session)

@@ -13,43 +13,46 @@ use crate::{
     telemetry::print,
 };
 
-/// Everything in one process, on loopback: API, checkout, PSP simulator, demo shop.
+/// Starts the API, checkout, PSP simulator and demo shop in one process, on loopback addresses.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Dev {
-    /// The API's port (default 8080, or a free one where that is taken; 0 = a free one).
+    /// API port (default 8080). 0 picks a free port; a default port that is taken is replaced by a
+    /// free one.
     #[arg(long)]
     port: Option<u16>,
-    /// The PSP simulator's port (default 8081).
+    /// PSP simulator port (default 8081).
     #[arg(long)]
     simulator_port: Option<u16>,
-    /// The operators' port (default 8082).
+    /// Operators' port (default 8082).
     #[arg(long)]
     ops_port: Option<u16>,
-    /// The demo shop's port (default 8083).
+    /// Demo shop port (default 8083).
     #[arg(long)]
     shop_port: Option<u16>,
-    /// Where everything is kept.
+    /// Directory for the embedded database, the keys and the sandbox's state.
     #[arg(long, default_value = ".oncharge")]
     data_dir: PathBuf,
-    /// A postgres:// URL in place of the embedded file.
+    /// postgres:// URL; without it, the embedded database is used.
     #[arg(long)]
     database_url: Option<String>,
-    /// Requests per second of one API key (default 5000); the burst is twice that.
+    /// Requests per second for each API key (default 5000); the burst is twice that.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: Option<u32>,
-    /// Failing requests per second of one address (default 1000); the burst is five times that.
+    /// Failed requests per second for each client address (default 1000); the burst is five times
+    /// that.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     address_limit: Option<u32>,
-    /// How long a session can be paid, in seconds (default 1800).
+    /// Seconds until an unpaid session expires (default 1800).
     #[arg(long, value_parser = clap::value_parser!(i64).range(1..=604_800))]
     session_ttl: Option<i64>,
-    /// Seconds from authorisation to automatic capture (default 60; 0 = with the authorisation).
+    /// Seconds from authorization to automatic capture (default 60; 0 = capture with the
+    /// authorization).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
     capture_delay: Option<u32>,
-    /// How fast the schedule of webhook deliveries goes by (fast: an hour becomes a second).
+    /// Speed of the webhook retry schedule (fast: an hour becomes a second).
     #[arg(long, value_enum)]
     webhook_clock: Option<WebhookClock>,
-    /// Written once everything answers: URLs and the sandbox's pair, as JSON.
+    /// File to write once everything responds: URLs, API key and secret as JSON.
     #[arg(long)]
     ready_file: Option<PathBuf>,
 }
@@ -123,14 +126,14 @@ fn print_welcome(sandbox: &Sandbox) {
         "OnCharge is ready.
 
   Demo shop    {}   buy something with card 4242 4242 4242 4242
-  API          {}   its reference is at /docs
+  API          {}   reference at /docs
   Simulator    {}
   Operators    {}/ops/
 
   API key      {}
   API secret   {}
 
-A signed request, good for five minutes (`oncharge sign` makes more):
+A signed request, valid for five minutes (`oncharge sign` prints new ones):
 
 {curl}
 

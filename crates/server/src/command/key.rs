@@ -16,7 +16,8 @@ use crate::config::PspAccounts;
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Makes another pair for a merchant; it is shown once. A merchant has at most 5 active pairs.
+    /// Creates another API key and secret for a merchant; the secret is shown only once. A merchant
+    /// can have at most 5 active keys.
     Create {
         /// The merchant's id.
         #[arg(long)]
@@ -24,7 +25,7 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Lists a merchant's keys that have not ended, newest first, one a line.
+    /// Lists a merchant's keys that still work, newest first, one per line.
     List {
         /// The merchant's id.
         #[arg(long)]
@@ -32,7 +33,7 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Revokes keys at once; running servers refuse them within a second.
+    /// Revokes one or all keys. Running servers reject them within a second.
     Revoke(Revoke),
 }
 
@@ -41,7 +42,7 @@ pub(super) enum KeyCommand {
 pub(super) struct Revoke {
     #[command(flatten)]
     key_args: KeyArgs,
-    /// The merchant's id, with --all.
+    /// The merchant's id; required with --all.
     #[arg(long, requires = "all")]
     merchant: Option<String>,
     #[command(flatten)]
@@ -56,7 +57,7 @@ struct KeyArgs {
     /// The key's id (`key_…`), as `key list` prints it.
     #[arg(long, value_name = "KEY_ID")]
     id: Option<String>,
-    /// Every key of the merchant that --merchant names.
+    /// Revokes all keys of the merchant given by --merchant.
     #[arg(long, requires = "merchant")]
     all: bool,
 }
@@ -68,7 +69,7 @@ impl KeyCommand {
                 let id = merchant_id(&merchant)?;
                 let app = target.open_to_seal(&PspAccounts::new()).await?.app;
                 let pair = merchants::add_key(&app, id).await;
-                let pair = pair.context("the key was not made")?;
+                let pair = pair.context("cannot create the key")?;
                 print_json(&json!({ "api_key": pair.api_key, "api_secret": *pair.api_secret }));
                 Ok(())
             }
@@ -81,7 +82,7 @@ impl KeyCommand {
 async fn list(merchant: MerchantId, target: &Target) -> anyhow::Result<()> {
     let app = target.open().await?.app;
     let keys = merchants::list_keys(&app, merchant).await;
-    for key in keys.context("the keys were not listed")? {
+    for key in keys.context("cannot list the keys")? {
         print_json(&key_json(&key)?);
     }
     Ok(())
@@ -104,7 +105,7 @@ impl Revoke {
             let merchant = merchant_id(merchant)?;
             let app = self.target.open().await?.app;
             let revoked = merchants::revoke_all_keys(&app, merchant).await;
-            let revoked = revoked.context("no key was revoked")?;
+            let revoked = revoked.context("cannot revoke the keys")?;
             let merchant = merchant.to_string();
             print_json(&json!({ "merchant_id": merchant, "revoked": revoked }));
             return Ok(());
@@ -112,14 +113,17 @@ impl Revoke {
         let selector = match (&self.key_args.key, &self.key_args.id) {
             (_, Some(id)) => {
                 let id: Option<ApiKeyId> = id.parse().ok();
-                KeySelector::Id(id.or_usage_error("--id is no id of a key (key_…)")?)
+                KeySelector::Id(id.or_usage_error("--id must be a key id (key_…)")?)
             }
             (Some(key), None) => KeySelector::Text(key),
-            (None, None) => return None.or_usage_error("name a key, its --id, or --all"),
+            (None, None) => {
+                return None
+                    .or_usage_error("pass the API key, --id KEY_ID, or --all with --merchant");
+            }
         };
         let app = self.target.open().await?.app;
         let revoked = merchants::revoke_key(&app, &selector).await;
-        let revoked = revoked.context("the key was not revoked")?;
+        let revoked = revoked.context("cannot revoke the key")?;
         let api_key = match selector {
             KeySelector::Text(key) => Some(key),
             KeySelector::Id(_) => None,
@@ -139,5 +143,5 @@ impl Revoke {
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
     let id: Option<MerchantId> = text.parse().ok();
-    id.or_usage_error("--merchant is no merchant id")
+    id.or_usage_error("--merchant must be a merchant id (mer_…)")
 }

@@ -11,8 +11,9 @@ use crate::telemetry::print_note;
 /// What to do with keys at rest.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeysCommand {
-    /// Seals every value again that is not under the first master key. May be interrupted and
-    /// repeated; refused while a live node lacks that key. Prints how many values were resealed.
+    /// Re-encrypts every value that is not encrypted with the first master key. Can be interrupted
+    /// and repeated. Refused while a running node lacks that key. Prints the number of re-encrypted
+    /// values.
     Reseal {
         #[command(flatten)]
         target: Target,
@@ -23,11 +24,12 @@ impl KeysCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let Self::Reseal { target } = self;
         let done = reseal(&target.open().await?.app).await;
-        let done = done.context("not resealed")?;
+        let done = done.context("cannot reseal the values")?;
         print_json(&json!({ "resealed": done.count }));
         for id in &done.still_used {
             print_note(format_args!(
-                "the key {:?} is still in use: move {:?} to the front on every node and repeat this",
+                "the key {:?} is still in use: make {:?} the first key on every node, then run \
+                 this command again",
                 id.as_str(),
                 done.first.as_str(),
             ));

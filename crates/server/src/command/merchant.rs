@@ -9,8 +9,9 @@ use oncharge_application::{
     merchants::{self, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
+    branding::{Branding, accent::ColorScheme},
     id::MerchantId,
-    merchant::{Merchant, accent::ColorScheme, branding::Branding},
+    merchant::Merchant,
     psp::PspAccount,
     text::MerchantName,
 };
@@ -28,18 +29,18 @@ const DEFAULT_CAPTURE_DELAY: u32 = 3600;
 /// What to do with merchants.
 #[derive(Debug, Subcommand)]
 pub(super) enum MerchantCommand {
-    /// Makes a merchant with its first pair, which is shown once.
+    /// Creates a merchant with its first API key and secret; the secret is shown only once.
     Create {
-        /// Its name, as shoppers see it.
+        /// The merchant's name, as shown to shoppers.
         #[arg(long)]
         name: String,
-        /// The PSP account that it uses, as connector/account.
+        /// The merchant's PSP account, as connector/account.
         #[arg(long, default_value = "simulator/default")]
         psp_account: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Lists all merchants, one a line.
+    /// Lists all merchants with their settings, one per line.
     List {
         #[command(flatten)]
         target: Target,
@@ -51,23 +52,23 @@ pub(super) enum MerchantCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Ends new sessions and new payments of a merchant, within a second; webhooks, captures, cancels
-    /// and refunds go on.
+    /// Rejects new sessions and payments of a merchant, within a second. Webhooks, captures,
+    /// cancels and refunds continue.
     Disable {
         /// The merchant's id.
         id: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Takes a disable back.
+    /// Enables a disabled merchant.
     Enable {
         /// The merchant's id.
         id: String,
         #[command(flatten)]
         target: Target,
     },
-    /// Changes a merchant's settings and prints them: how sessions capture that are created from then
-    /// on; who may frame its checkout and how it looks, a second later.
+    /// Changes a merchant's settings and prints them. Capture settings apply to sessions created
+    /// afterwards; origins and branding apply within a second.
     Set {
         /// The merchant's id.
         id: String,
@@ -82,36 +83,36 @@ pub(super) enum MerchantCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Changes {
-    /// Who captures.
+    /// Whether payments are captured automatically or by the merchant's request.
     #[arg(long)]
     capture: Option<Capture>,
-    /// Seconds from authorisation to automatic capture; 0 = with the authorisation.
+    /// Seconds from authorization to automatic capture; 0 = capture with the authorization.
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
     capture_delay: Option<u32>,
-    /// The origins that may frame the checkout, with commas between them; empty: the origin of
-    /// each session's return URL.
+    /// Comma-separated origins that may embed the checkout; empty: the origin of each session's
+    /// return URL.
     #[arg(long)]
     origins: Option<String>,
-    /// Whether refunds and captures without an Idempotency-Key are refused.
+    /// Whether refunds and captures without an Idempotency-Key are rejected.
     #[arg(long, value_name = "BOOL")]
     require_idempotency_key: Option<bool>,
-    /// The colour of buttons and links on light, like #c2185b; empty: the checkout's own.
+    /// Color of buttons and links in light mode, such as #c2185b; empty: the checkout's default.
     #[arg(long)]
     accent: Option<String>,
-    /// The same on dark.
+    /// Color of buttons and links in dark mode; empty: the checkout's default.
     #[arg(long)]
     accent_dark: Option<String>,
-    /// The logo, a PNG, JPEG, WebP or SVG file of at most 8 KiB; empty: none.
+    /// Logo: a PNG, JPEG, WebP or SVG file of at most 8 KiB; empty: no logo.
     #[arg(long, value_name = "FILE")]
     logo: Option<OsString>,
 }
 
-/// Who captures.
+/// Whether payments are captured automatically or by the merchant's request.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Capture {
-    /// The merchant.
+    /// The merchant captures by API request.
     Manual,
-    /// The clock.
+    /// Captured automatically after the capture delay.
     Automatic,
 }
 
@@ -127,7 +128,7 @@ impl MerchantCommand {
             Self::Show { id, target } => {
                 let id = merchant_id(&id)?;
                 let merchant = merchants::get(&target.open().await?.app, id).await;
-                show(&merchant.context("the merchant cannot be shown")?)
+                show(&merchant.context("cannot show the merchant")?)
             }
             Self::Disable { id, target } => set_enabled(&id, false, &target).await,
             Self::Enable { id, target } => set_enabled(&id, true, &target).await,
@@ -145,7 +146,7 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
     let account = psp_account
         .split_once('/')
         .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
-        .or_usage_error("--psp-account must be connector/account")?;
+        .or_usage_error("--psp-account must be connector/account, such as simulator/default")?;
     let new = NewMerchant {
         name,
         account,
@@ -156,7 +157,7 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
     let app = target.open_to_seal(&accounts).await?.app;
     let created = match merchants::create(&app, new).await {
         Err(Error::UnknownPspAccount) => Err(unknown_account(psp_account, &accounts)),
-        created => created.context("the merchant was not created"),
+        created => created.context("cannot create the merchant"),
     };
     let (merchant, pair) = created?;
     print_json(&json!({
@@ -175,9 +176,9 @@ fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
         .map(|(name, psp)| format!("{}/{name}", psp.connector));
     let names: Vec<_> = names.collect();
     let available = if names.is_empty() {
-        "none is configured: add [psp.<account>] to the configuration".to_owned()
+        "no PSP account is configured: add [psp.<account>] to the configuration".to_owned()
     } else {
-        format!("configured are {}", names.join(", "))
+        format!("configured accounts: {}", names.join(", "))
     };
     UsageError(format!(
         "--psp-account: {wanted} does not exist; {available}"
@@ -186,7 +187,9 @@ fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
 }
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
-    text.parse().ok().or_usage_error("this is no merchant id")
+    text.parse()
+        .ok()
+        .or_usage_error("ID must be a merchant id (mer_…)")
 }
 
 /// Prints all merchants, page by page.
@@ -214,7 +217,7 @@ async fn set_enabled(id: &str, enabled: bool, target: &Target) -> anyhow::Result
         ..SettingsChange::default()
     };
     let updated = merchants::change(&target.open().await?.app, id, wanted).await;
-    show(&updated.context("the merchant was not changed")?)
+    show(&updated.context("cannot change the merchant")?)
 }
 
 async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> {
@@ -222,7 +225,7 @@ async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> 
     // All arguments are validated before anything is changed.
     let wanted = changes.into_settings_change(target.is_sandbox()?)?;
     let updated = merchants::change(&target.open().await?.app, id, wanted).await;
-    show(&updated.context("the merchant was not changed")?)
+    show(&updated.context("cannot change the merchant")?)
 }
 
 /// Prints a merchant with its settings.

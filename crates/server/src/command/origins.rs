@@ -9,10 +9,13 @@ const MAX_ORIGINS: usize = 20;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OriginError {
     /// An entry is not of the form `https://host`.
-    #[error("each must be https://host, with a port where it has one and nothing after it")]
+    #[error(
+        "each entry must be https://host or https://host:port, without a path, query or trailing \
+         text"
+    )]
     Form,
     /// Too many for a header that every page carries.
-    #[error("20 at most")]
+    #[error("at most 20 origins are allowed")]
     TooMany,
 }
 

@@ -17,14 +17,14 @@ use crate::{system::SystemClock, telemetry::print_note};
 /// Number of compared operations between two progress notes.
 const PROGRESS_INTERVAL: u64 = 10_000;
 
-/// Prints each difference on one line; ends with 1 where there is any, or where a processor could
-/// not be asked.
+/// Prints each difference on one line. The exit code is 1 if there are differences or if a
+/// processor could not be queried.
 #[derive(Debug, Args)]
 pub(super) struct Reconcile {
-    /// From when on: a time (RFC 3339), or how long ago, such as 90m, 24h or 7d.
+    /// Start of the period: a time (RFC 3339) or an age such as 90m, 24h or 7d.
     #[arg(long)]
     since: String,
-    /// Goes on after this operation (`op_…`): a comparison that was interrupted names it.
+    /// Continues after this operation (`op_…`), which an interrupted run prints.
     #[arg(long, value_name = "OPERATION_ID")]
     after: Option<String>,
     #[command(flatten)]
@@ -34,21 +34,23 @@ pub(super) struct Reconcile {
 impl Reconcile {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let since = parse_since(&self.since, SystemClock.now());
-        let since =
-            since.or_usage_error("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
+        let since = since.or_usage_error(
+            "--since must be a past time (RFC 3339) or an age such as 90m, 24h or 7d",
+        )?;
         let after = match &self.after {
             Some(text) => {
                 let id: Option<OperationId> = text.parse().ok();
-                Some(id.or_usage_error(
-                    "--after must be the id of an operation, `op_` and 32 hex digits",
-                )?)
+                Some(id.or_usage_error("--after must be an operation id: `op_` and 32 hex digits")?)
             }
             None => None,
         };
         let settings = self.target.settings()?;
         let accounts = self.target.psp_accounts(&settings)?;
         if accounts.is_empty() {
-            bail!("no PSP account is configured, and the data directory is no sandbox's");
+            bail!(
+                "no PSP account is configured: add [psp.<account>] to the configuration, or pass \
+                 the sandbox's directory with --data-dir"
+            );
         }
         let components = self.target.open_with(&accounts).await?;
         let mut cursor = Cursor::default();
@@ -59,16 +61,16 @@ impl Reconcile {
         let done = reconcile::run(&components.app, Range { since, after }, &mut report).await;
         let done = match (done, cursor.last) {
             (Err(Error::NotFound), None) => {
-                return None.or_usage_error("--after: there is no operation with this id");
+                return None.or_usage_error("--after: no operation has this id");
             }
             (Err(error), Some(last)) => {
-                let how = format!("interrupted; go on with `--after {last}`");
+                let how = format!("interrupted; continue with `--after {last}`");
                 return Err(anyhow::Error::from(error).context(how));
             }
             (done, _) => done?,
         };
         let summary = format!(
-            "{} operations compared, {} differences, {} could not be asked for",
+            "{} operations compared, {} differences, {} could not be looked up",
             done.compared, done.differences, done.unreachable
         );
         if done.differences > 0 || done.unreachable > 0 {
@@ -92,7 +94,7 @@ impl Cursor {
         let done = summary.compared.saturating_add(summary.unreachable);
         if done >= self.reported.saturating_add(PROGRESS_INTERVAL) {
             self.reported = done;
-            print_note(format!("{done} operations up to {up_to}"));
+            print_note(format!("{done} operations compared, up to {up_to}"));
         }
     }
 }

@@ -15,20 +15,20 @@ use crate::{
     wiring::Components,
 };
 
-/// Serves the API, the checkout and the operators' port, and runs the workers.
+/// Runs the API, the checkout, the operators' port and the workers.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// A configuration file (default: oncharge.toml, where there is one).
+    /// Configuration file (default: oncharge.toml, if it exists).
     #[arg(long)]
     config: Option<PathBuf>,
-    /// A postgres:// URL.
+    /// postgres:// URL; without it, the embedded database in --data-dir is used.
     #[arg(long)]
     database_url: Option<String>,
-    /// The directory of the embedded database, and of the sandbox's keys while mode is sandbox
-    /// (there the default is .oncharge).
+    /// Directory of the embedded database and, with mode = "sandbox", of the keys (default in that
+    /// mode: .oncharge).
     #[arg(long)]
     data_dir: Option<PathBuf>,
-    /// What of the server runs in this process; any number may share a PostgreSQL.
+    /// What this process runs. Any number of processes can share one PostgreSQL database.
     #[arg(long, value_enum, default_value = "all")]
     role: Role,
 }

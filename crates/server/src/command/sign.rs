@@ -17,23 +17,23 @@ use crate::{
 /// The sandbox's default URL.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
-/// Signs a request with the pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`, else with the
-/// sandbox's. A flag takes precedence over a variable.
+/// Prints a curl command that is signed with `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`,
+/// otherwise with the sandbox's key and secret. Flags take precedence over variables.
 #[derive(Debug, Args)]
 pub(super) struct Sign {
-    /// The method.
+    /// The HTTP method.
     method: String,
-    /// The path with its query, as it will be sent.
+    /// The path with its query, exactly as it will be sent.
     path: String,
     /// The body; `-` reads it from standard input.
     #[arg(long)]
     body: Option<String>,
-    /// Where the API is (default: `ONCHARGE_URL`, else where the sandbox last ran; with `--data-dir`:
-    /// where that sandbox last ran).
+    /// Base URL of the API (default: `ONCHARGE_URL`, otherwise the sandbox's last URL; with
+    /// `--data-dir`, that sandbox's last URL).
     #[arg(long)]
     base_url: Option<String>,
-    /// Signs with the pair of the sandbox in this directory, whatever the variables say (without the
-    /// flag and variables: .oncharge).
+    /// Signs with the key and secret of the sandbox in this directory and ignores the variables
+    /// (default without variables: .oncharge).
     #[arg(long)]
     data_dir: Option<PathBuf>,
 }
@@ -47,14 +47,14 @@ impl Sign {
             Some(credentials) => credentials,
             None => Credentials::read(&data_dir)?.with_context(|| {
                 format!(
-                    "no pair: set ONCHARGE_API_KEY and ONCHARGE_API_SECRET, or start the sandbox \
-                     once ({} holds none)",
+                    "no API key and secret: set ONCHARGE_API_KEY and ONCHARGE_API_SECRET, or start \
+                     the sandbox once ({} has none)",
                     data_dir.display()
                 )
             })?,
         };
         if !self.path.starts_with('/') {
-            bail!("the path must begin with /");
+            bail!("PATH must begin with /");
         }
         let body = match self.body.as_deref() {
             Some("-") => Some(std::io::read_to_string(std::io::stdin())?),

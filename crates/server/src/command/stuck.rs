@@ -14,25 +14,26 @@ use serde_json::{Value, json};
 use super::{Target, print_json, reconcile::parse_since, rfc3339, usage_error::OrUsageError};
 use crate::system::SystemClock;
 
-/// Lists stuck work, the oldest first, one a line; that there is some is no failure.
+/// Lists stuck work, oldest first, one item per line. The exit code is 0 even if there is stuck
+/// work.
 #[derive(Debug, Args)]
 pub(super) struct Stuck {
-    /// How many at most.
+    /// Maximum number of items.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-    /// Takes a notification (`ntf_…`) or a contradicted operation (`op_…`) off the list: a person
-    /// has looked at it.
+    /// Removes a notification (`ntf_…`) or a contradicted operation (`op_…`) from the list after
+    /// review.
     #[arg(long, value_name = "ID", conflicts_with_all = ["limit", "dismiss_all"])]
     dismiss: Option<String>,
-    /// Takes all notifications with this status off the list, each batch with an entry in the audit
-    /// log.
+    /// Removes all notifications with this status from the list. Each batch is recorded in the
+    /// audit log.
     #[arg(long, value_name = "STATUS", conflicts_with = "limit")]
     dismiss_all: Option<StuckStatus>,
-    /// With --dismiss-all: only those of this PSP account.
+    /// With --dismiss-all: only notifications of this PSP account.
     #[arg(long, value_name = "CONNECTOR/ACCOUNT", requires = "dismiss_all")]
     account: Option<String>,
-    /// With --dismiss-all: only those that came before this time (RFC 3339), or longer ago than this,
-    /// such as 90m, 24h or 7d; all where it is absent.
+    /// With --dismiss-all: only notifications received before this time (RFC 3339) or older than
+    /// this age, such as 90m, 24h or 7d (default: all).
     #[arg(long, value_name = "TIME", requires = "dismiss_all")]
     before: Option<String>,
     #[command(flatten)]
@@ -77,14 +78,16 @@ impl Stuck {
             Some(text) => {
                 let account = text.split_once('/');
                 let account = account.and_then(|(one, two)| PspAccount::new(one, two).ok());
-                Some(account.or_usage_error("--account must be as simulator/default")?)
+                Some(account.or_usage_error(
+                    "--account must be connector/account, such as simulator/default",
+                )?)
             }
             None => None,
         };
         let now = SystemClock.now();
         let received_before = match self.before.as_deref() {
             Some(text) => {
-                let usage = "--before must be a past time (RFC 3339) or as 90m, 24h, 7d";
+                let usage = "--before must be a past time (RFC 3339) or an age such as 24h";
                 parse_since(text, now).or_usage_error(usage)?
             }
             None => now,
@@ -102,12 +105,11 @@ impl Stuck {
 }
 
 async fn dismiss(id: &str, target: &Target) -> anyhow::Result<()> {
-    let item = Dismissible::parse(id).or_usage_error(
-        "--dismiss: must be the id of a notification (ntf_…) or operation (op_…)",
-    )?;
+    let item = Dismissible::parse(id)
+        .or_usage_error("--dismiss must be the id of a notification (ntf_…) or operation (op_…)")?;
     let app = target.open().await?.app;
     if !operator_queries::dismiss(&app, item).await? {
-        bail!("{id} is not on the list");
+        bail!("{id} is not on the list of stuck work");
     }
     print_json(&json!({ "id": id, "dismissed": true }));
     Ok(())

@@ -66,7 +66,7 @@ fn requirement(message: &str) -> String {
     }
     // The value comes first, so the last occurrence is serde's own.
     message.rsplit_once(EXPECTED).map_or_else(
-        || "has a value that is not allowed".to_owned(),
+        || "has an invalid value".to_owned(),
         |(_, allowed)| format!("must be {allowed}"),
     )
 }

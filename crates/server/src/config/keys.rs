@@ -75,9 +75,12 @@ impl KeySettings {
 fn parse(setting: &str, value: Option<&Secret>) -> anyhow::Result<Keyring> {
     let Some(value) = value else {
         let variable = setting.to_uppercase().replace('.', "__");
-        bail!("{setting} is missing: set ONCHARGE__{variable} to id:base64(32 bytes)");
+        bail!(
+            "{setting} is missing: set ONCHARGE__{variable} to id:base64, where base64 encodes 32 \
+             random bytes"
+        );
     };
-    Keyring::parse(value.expose()).with_context(|| format!("{setting} is not acceptable"))
+    Keyring::parse(value.expose()).with_context(|| format!("{setting} is invalid"))
 }
 
 fn load_or_generate(
@@ -97,7 +100,7 @@ fn load_or_generate(
     let Some(entropy) = entropy else {
         return Ok(None);
     };
-    let id = KeyId::parse("k1").context("a key id")?;
+    let id = KeyId::parse("k1").context("invalid key id")?;
     let entry = Keyring::entry(&id, &entropy.bytes::<32>());
     write_private(file, entry.as_bytes())?;
     Ok(Some(Secret::new(entry.to_string())))
@@ -111,7 +114,7 @@ pub(crate) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make {}", path.display()))?;
+        .with_context(|| format!("cannot create {}", path.display()))?;
     check_mode(path, 0o022, 0o700)
 }
 
@@ -124,7 +127,9 @@ fn check_mode(path: &Path, forbidden_bits: u32, expected: u32) -> anyhow::Result
     let mode = metadata.mode() & 0o7777;
     if mode & forbidden_bits != 0 {
         let path = path.display();
-        bail!("{path} is open to others (mode {mode:04o}): set it to {expected:04o} with chmod");
+        bail!(
+            "{path} is accessible to other users (mode {mode:04o}): run chmod {expected:04o} on it"
+        );
     }
     Ok(())
 }
@@ -135,7 +140,7 @@ pub(super) fn check_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<
     if owner != user && owner != 0 {
         let path = path.display();
         bail!(
-            "{path} belongs to the user {owner}: it must belong to root or to the server's user {user}"
+            "{path} is owned by user {owner}: its owner must be root or the server's user {user}"
         );
     }
     Ok(())

@@ -94,8 +94,8 @@ fn check_variables(
         let target = upper.strip_prefix(PREFIX).unwrap_or_default();
         let nearest = nearest(target).map(|setting| variable(&setting)).join(", ");
         bail!(
-            "the environment variable {name} names no setting; the nearest names are {nearest}. \
-             Correct it or unset it: a variable that begins with {PREFIX} must name a setting"
+            "the environment variable {name} is not a setting; similar names are {nearest}. \
+             Correct or unset it: every variable that starts with {PREFIX} must be a setting"
         );
     }
     Ok(())
@@ -121,7 +121,7 @@ fn check_key(path: &str, value: &Value) -> anyhow::Result<()> {
     }
     let source = value.origin().unwrap_or("the configuration");
     bail!(
-        "{source}: {path} names no setting; the nearest names are {}",
+        "{source}: {path} is not a setting; similar names are {}",
         nearest(path).join(", ")
     );
 }
@@ -186,7 +186,7 @@ mod tests {
             ("ONCHARGE__PSP__EU__BEARRER", "ONCHARGE__PSP__EU__BEARER"),
         ] {
             let text = refusal(name, ToolVariables::Accepted).unwrap();
-            assert!(text.contains(&format!("{name} names no setting")), "{text}");
+            assert!(text.contains(&format!("{name} is not a setting")), "{text}");
             assert!(text.contains(&format!("names are {nearest}")), "{text}");
         }
     }

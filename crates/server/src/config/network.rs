@@ -48,22 +48,26 @@ pub(crate) struct Limits {
 impl Network {
     pub(super) fn check(&self, mode: Mode) -> anyhow::Result<()> {
         if mode == Mode::Sandbox && !self.bind.is_loopback() {
-            bail!("network.bind must be a loopback address while mode is sandbox");
+            bail!("network.bind must be a loopback address with mode = \"sandbox\"");
         }
         if mode == Mode::Sandbox && !self.ops_bind.is_loopback() {
-            bail!("network.ops_bind must be a loopback address while mode is sandbox");
+            bail!("network.ops_bind must be a loopback address with mode = \"sandbox\"");
         }
         for proxy in &self.trusted_proxies {
             let address = proxy
                 .split_once('/')
                 .map_or(proxy.as_str(), |(address, _)| address);
             if address.parse::<IpAddr>().is_err() {
-                bail!("network.trusted_proxies has an entry that is no address or network");
+                bail!(
+                    "network.trusted_proxies: each entry must be an IP address or a network in \
+                     CIDR form"
+                );
             }
         }
         if !self.ops_hosts.iter().all(|name| is_host_name(name)) {
             bail!(
-                "network.ops_hosts has an entry that is no host name (no scheme, port or wildcard)"
+                "network.ops_hosts: each entry must be a host name, without scheme, port or \
+                 wildcard"
             );
         }
         Ok(())

@@ -30,13 +30,13 @@ pub(crate) struct PspSettings {
 impl PspSettings {
     pub(super) fn check(&self, account: &str, mode: Mode) -> anyhow::Result<()> {
         if PspAccount::new(&self.connector, account).is_err() {
-            bail!("psp.{account}: names are 1 to 64 of a-z, 0-9, - and _");
+            bail!("psp.{account}: an account name must be 1 to 64 characters of a-z, 0-9, - and _");
         }
         if self.connector != "simulator" {
             bail!("psp.{account}.connector must be a known connector (simulator)");
         }
         if mode == Mode::Production {
-            bail!("psp.{account}.connector: the simulator is refused while mode is production");
+            bail!("psp.{account}.connector: simulator is not allowed with mode = \"production\"");
         }
         for (name, value) in [
             ("url", Some(&self.url)),

@@ -29,14 +29,14 @@ impl Database {
             let location = location(url.expose()).context("database.url")?;
             if mode == Mode::Production && location.protection == Protection::Unencrypted {
                 bail!(
-                    "database.url: while mode is production, sslmode=disable is allowed only for \
-                     this machine (every host and hostaddr a loopback address or a Unix socket); \
-                     use require, verify-full or verify-ca"
+                    "database.url: with mode = \"production\", sslmode=disable is allowed only if \
+                     every host and hostaddr is a loopback address or a Unix socket; use require, \
+                     verify-ca or verify-full"
                 );
             }
         }
         if !(2..=200).contains(&self.pool_size) {
-            bail!("database.pool_size must be 2 to 200");
+            bail!("database.pool_size must be between 2 and 200");
         }
         Ok(())
     }

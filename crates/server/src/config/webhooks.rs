@@ -18,7 +18,7 @@ pub(crate) struct Webhooks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WebhookClock {
-    /// As documented.
+    /// The documented schedule.
     Real,
     /// An hour becomes a second, for sandboxes and tests.
     Fast,
@@ -36,7 +36,10 @@ impl From<WebhookClock> for ScheduleSpeed {
 impl Webhooks {
     pub(super) fn check(self, mode: Mode) -> anyhow::Result<()> {
         if self.clock == WebhookClock::Fast && mode == Mode::Production {
-            bail!("webhooks.clock must be real while mode is production");
+            bail!(
+                "webhooks.clock must be real with mode = \"production\"; fast is for mode = \
+                 \"sandbox\" only"
+            );
         }
         Ok(())
     }

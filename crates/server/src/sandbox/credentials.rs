@@ -42,8 +42,12 @@ impl Credentials {
         }
         let text =
             fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let stored: StoredCredentials = serde_json::from_str(&text)
-            .with_context(|| format!("{} is not a sandbox's file", path.display()))?;
+        let stored: StoredCredentials = serde_json::from_str(&text).with_context(|| {
+            format!(
+                "{} is not a valid sandbox file: delete it to create a new merchant",
+                path.display()
+            )
+        })?;
         Ok(Some(Self {
             merchant_id: stored.merchant_id,
             api_key: stored.api_key,

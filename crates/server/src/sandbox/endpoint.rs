@@ -9,6 +9,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context;
 use oncharge_application::{Error, webhooks::endpoint};
+use oncharge_demo_shop::{SigningSecret, WEBHOOK_PATH};
 use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
     merchant::ApiKeyHash,
@@ -16,11 +17,7 @@ use oncharge_domain::{
 };
 
 use super::Credentials;
-use crate::{
-    config::write_private,
-    shop::{SigningSecret, WEBHOOK_PATH},
-    wiring::Components,
-};
+use crate::{config::write_private, wiring::Components};
 
 /// The file with the URLs that the sandbox has registered.
 const REGISTERED_URLS_FILE: &str = "webhook-endpoint.json";
@@ -37,17 +34,18 @@ pub(super) async fn register(
         .parse()
         .context("the sandbox's merchant id")?;
     let key = components
+        .store
         .merchants
         .key(&ApiKeyHash::of(&credentials.api_key))
         .await?;
-    let (key, _) = key.context("the sandbox's key is not there")?;
+    let (key, _) = key.context("the sandbox's API key is not in the database")?;
     let current = match endpoint::get(&components.app, merchant).await {
         Ok(view) => Some(view.endpoint),
         Err(Error::NotFound) => None,
-        Err(error) => return Err(error).context("the webhook endpoint cannot be read"),
+        Err(error) => return Err(error).context("cannot read the webhook endpoint"),
     };
     let url = EndpointUrl::parse(&format!("{shop}{WEBHOOK_PATH}"), true)
-        .context("the demo shop's URL")?;
+        .context("invalid URL of the demo shop")?;
     let mut registered = read(data_dir)?;
     if !needs_registration(current.as_ref(), &registered, &url, key.id) {
         return Ok(());
@@ -57,7 +55,7 @@ pub(super) async fn register(
     registered.push(url.as_str().to_owned());
     write(data_dir, &registered)?;
     let set = endpoint::set(&components.app, merchant, key.id, url.clone()).await;
-    set.context("the demo shop cannot be registered for webhooks")?;
+    set.context("cannot set the demo shop as webhook endpoint")?;
     write(data_dir, &[url.as_str().to_owned()])
 }
 
@@ -67,7 +65,7 @@ pub(super) fn signing_secret(
     components: &Components,
     credentials: &Credentials,
 ) -> anyhow::Result<SigningSecret> {
-    let webhooks = Arc::clone(&components.webhooks);
+    let webhooks = Arc::clone(&components.store.webhooks);
     let merchant: MerchantId = credentials
         .merchant_id
         .parse()
@@ -103,12 +101,16 @@ fn read(data_dir: &Path) -> anyhow::Result<Vec<String>> {
     }
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a sandbox's file", path.display()))
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a valid sandbox file: delete it to register the demo shop again",
+            path.display()
+        )
+    })
 }
 
 fn write(data_dir: &Path, registered: &[String]) -> anyhow::Result<()> {
-    let text = serde_json::to_string(registered).context("URLs as JSON")?;
+    let text = serde_json::to_string(registered).context("cannot serialize the URLs")?;
     write_private(
         &data_dir.join(REGISTERED_URLS_FILE),
         format!("{text}\n").as_bytes(),
@@ -151,12 +153,12 @@ mod tests {
             let registered: Vec<_> = registered.iter().map(|&url| url.to_owned()).collect();
             needs_registration(current.as_ref(), &registered, &new, key())
         };
-        assert!(is_set(None, &[]), "where none is set");
+        assert!(is_set(None, &[]), "no endpoint is set");
         assert!(is_set(Some(at(OLD)), &[OLD]), "the former port");
         assert!(is_set(Some(at(OLD)), &[OLD, NEW]), "after a crash");
-        assert!(!is_set(Some(at(OLD)), &[]), "a person has set it");
+        assert!(!is_set(Some(at(OLD)), &[]), "it was set by a person");
         assert!(!is_set(Some(at("https://shop.example.com/")), &[OLD]));
-        assert!(!is_set(Some(at(NEW)), &[NEW]), "nothing to do");
+        assert!(!is_set(Some(at(NEW)), &[NEW]), "it is up to date");
         let disabled = WebhookEndpoint {
             disabled: Some(DisabledState {
                 reason: DisableReason::Failing,
@@ -164,6 +166,6 @@ mod tests {
             }),
             ..at(NEW)
         };
-        assert!(is_set(Some(disabled), &[NEW]), "a new start, a new chance");
+        assert!(is_set(Some(disabled), &[NEW]), "a start enables it again");
     }
 }

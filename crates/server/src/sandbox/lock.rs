@@ -36,7 +36,10 @@ impl ServerLock {
         if try_lock(&file, &path)? {
             return Ok(Self(file));
         }
-        bail!("another server runs on {}", data_dir.display())
+        bail!(
+            "another server uses the data directory {}: stop it, or choose another with --data-dir",
+            data_dir.display()
+        )
     }
 
     /// Acquires the lock briefly if a server has used the directory and none is running.

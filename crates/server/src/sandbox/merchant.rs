@@ -4,9 +4,11 @@ use std::path::Path;
 
 use anyhow::Context;
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
+use oncharge_demo_shop::LOGO;
 use oncharge_domain::{
+    branding::{Branding, logo::Logo},
     id::MerchantId,
-    merchant::{ApiKeyHash, branding::Branding, logo::Logo},
+    merchant::ApiKeyHash,
     psp::PspAccount,
     text::MerchantName,
 };
@@ -16,9 +18,6 @@ use crate::{config::Secret, wiring::Components};
 
 /// Default delay of the sandbox's automatic capture after the authorization, in seconds.
 const DEFAULT_CAPTURE_DELAY: u32 = 60;
-
-/// The demo shop's logo. Only a new merchant gets it; later changes are kept.
-const LOGO: &[u8] = include_bytes!("../../assets/shop/logo.svg");
 
 /// The sandbox's merchant: the existing one, with a new key if the database does not know its key.
 /// `capture_delay` enables automatic captures after this many seconds.
@@ -55,6 +54,7 @@ async fn reuse_or_renew_key(
     credentials: Credentials,
 ) -> anyhow::Result<Option<Credentials>> {
     let stored_key = components
+        .store
         .merchants
         .key(&ApiKeyHash::of(&credentials.api_key))
         .await?;
@@ -65,7 +65,7 @@ async fn reuse_or_renew_key(
         .merchant_id
         .parse()
         .context("the sandbox's merchant id")?;
-    if components.merchants.merchant(id).await?.is_none() {
+    if components.store.merchants.merchant(id).await?.is_none() {
         return Ok(None);
     }
     let new = merchants::add_key(&components.app, id).await?;
@@ -82,6 +82,7 @@ async fn create_merchant(components: &Components) -> anyhow::Result<Credentials>
         account: PspAccount::new("simulator", "default")?,
         capture_delay_seconds: DEFAULT_CAPTURE_DELAY,
         branding: Branding {
+            // Only a new merchant gets the logo; later changes are kept.
             logo: Some(Logo::new(LOGO.to_vec())?),
             ..Branding::default()
         },

@@ -26,9 +26,9 @@ impl Port {
         match ReservedPort::bind((Ipv4Addr::LOCALHOST, wanted).into()) {
             Err(_) if self.requested.is_none() => {
                 let free = ReservedPort::bind((Ipv4Addr::LOCALHOST, 0).into())
-                    .with_context(|| format!("no free port for {what}"))?;
+                    .with_context(|| format!("cannot find a free port for {what}"))?;
                 let port = free.address()?.port();
-                telemetry::print(format_args!("port {wanted} is taken: {what} uses {port}"));
+                telemetry::print(format_args!("port {wanted} is in use: {what} uses {port}"));
                 Ok(free)
             }
             result => result.with_context(|| format!("cannot listen on port {wanted} for {what}")),

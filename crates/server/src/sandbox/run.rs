@@ -3,14 +3,14 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use oncharge_demo_shop::{self as demo_shop, DataDir};
 use oncharge_psp_simulator as psp_simulator;
 use serde_json::json;
 
-use super::{Credentials, ServerLock, address, endpoint, merchant, ports::Port, simulator};
+use super::{Credentials, ServerLock, Urls, address, endpoint, merchant, ports::Port, simulator};
 use crate::{
-    config::{Mode, Settings, WebhookClock, create_private_dir},
+    config::{Mode, Settings, WebhookClock, create_private_dir, write_private},
     server::{self, OpsServer, ReservedPort, Role},
-    shop,
     shutdown::Shutdown,
     system::SystemEntropy,
     wiring::Components,
@@ -54,24 +54,15 @@ pub(crate) struct Sandbox {
     pub(crate) credentials: Credentials,
     simulator: psp_simulator::Running,
     server: server::Running,
-    shop: shop::Running,
+    shop: demo_shop::Running,
     _lock: ServerLock,
-}
-
-/// The addresses of all servers, as `http://127.0.0.1:PORT`.
-#[derive(Debug, Clone)]
-pub(crate) struct Urls {
-    pub(crate) api: String,
-    pub(crate) simulator: String,
-    pub(crate) ops: String,
-    pub(crate) shop: String,
 }
 
 impl Sandbox {
     /// Starts everything; returns once all servers respond.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
         let started = Self::start_inner(options, None).await?;
-        started.context("asked to stop by nobody")
+        started.context("the start was interrupted")
     }
 
     /// Like [`Self::start`], but returns `None` if a shutdown is requested while waiting for the
@@ -124,14 +115,16 @@ impl Sandbox {
         let credentials =
             merchant::ensure_merchant(&components, data_dir, options.capture_delay).await?;
         endpoint::register(&components, &credentials, data_dir, &urls.shop).await?;
-        let secret = endpoint::signing_secret(&components, &credentials)?;
-        let shop = shop::start(
-            reserved_shop_port.listen()?,
-            &urls,
-            &credentials,
-            secret,
-            data_dir,
-        )?;
+        let shop_settings = demo_shop::Settings {
+            url: &urls.shop,
+            api_url: &urls.api,
+            ops_url: &urls.ops,
+            api_key: &credentials.api_key,
+            api_secret: credentials.api_secret.expose(),
+            signing_secret: endpoint::signing_secret(&components, &credentials)?,
+            data_dir: DataDir::new(data_dir, write_private),
+        };
+        let shop = demo_shop::start(reserved_shop_port.listen()?, shop_settings)?;
         let shop_url = Some(urls.shop.clone());
         let server = server::start(
             &settings,

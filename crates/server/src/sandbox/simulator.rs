@@ -41,7 +41,7 @@ pub(super) async fn start(
     config.port = port.reserve("the PSP simulator")?.address()?.port();
     let running = psp_simulator::start(config)
         .await
-        .context("the PSP simulator does not start")?;
+        .context("cannot start the PSP simulator")?;
     write_private(&data_dir.join(URL_FILE), running.url().as_bytes())?;
     settings.psp = single_account(running.url().to_owned(), bearer, notification_key);
     Ok(running)
@@ -80,9 +80,11 @@ fn secrets(data_dir: &Path) -> anyhow::Result<(Secret, Secret)> {
     let path = data_dir.join(SECRETS_FILE);
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (bearer, key) = text
-        .trim()
-        .split_once('\n')
-        .with_context(|| format!("{} is not the simulator's file", path.display()))?;
+    let (bearer, key) = text.trim().split_once('\n').with_context(|| {
+        format!(
+            "{} must have two lines: the simulator's bearer token and its notification key",
+            path.display()
+        )
+    })?;
     Ok((Secret::new(bearer.to_owned()), Secret::new(key.to_owned())))
 }

@@ -17,7 +17,7 @@ pub(super) fn available_for_connections() -> usize {
     let current = match setrlimit(Resource::Nofile, raised) {
         Ok(()) => limits.maximum,
         Err(error) => {
-            tracing::warn!(%error, "the limit of open files cannot be raised");
+            tracing::warn!(%error, "cannot raise the limit of open files");
             limits.current
         }
     };

@@ -1,44 +1,26 @@
 //! The operators' port: served from before the database is open until the process ends.
 
-use std::{
-    net::TcpListener,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::TcpListener, sync::OnceLock, time::Duration};
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use oncharge_adapter_http::{Ops, QueueHistory, serve_ops};
-use oncharge_application::{App, operator_queries, store_clock};
+use oncharge_adapter_ops::Ops;
+use oncharge_application::{App, store_clock};
 use tokio::task::JoinHandle;
 
-use super::{ServerTask, gauges, sampling, spawn};
+use super::{ServerTask, spawn};
 use crate::{config::Network, wiring::Components};
 
 /// Interval of histogram upkeep: until then they keep every single observation.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// Time limit for the store in probes and scrapes, whose callers have short timeouts.
-pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The running operators' port.
 pub(crate) struct OpsServer {
-    state: Arc<OpsState>,
+    ops: Ops,
     server: ServerTask,
     upkeep: JoinHandle<()>,
     /// Empty until the database is open: samples the queues, and measures the clock's skew.
     background: OnceLock<[JoinHandle<()>; 2]>,
-}
-
-/// State shared by the port's handlers.
-struct OpsState {
-    /// Empty until the database is open.
-    components: OnceLock<Components>,
-    stopping: AtomicBool,
-    metrics: PrometheusHandle,
-    history: Arc<QueueHistory>,
 }
 
 impl OpsServer {
@@ -46,26 +28,13 @@ impl OpsServer {
     pub(crate) fn start(listener: TcpListener, network: &Network) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
-            .context("metrics cannot be kept")?;
-        gauges::describe();
-        let state = Arc::new(OpsState {
-            components: OnceLock::new(),
-            stopping: AtomicBool::new(false),
-            metrics: metrics.clone(),
-            history: Arc::default(),
-        });
-        let (ready_state, metrics_state) = (state.clone(), state.clone());
-        let view_state = state.clone();
-        let ops = Ops {
-            ready: Arc::new(move || Box::pin(ready(ready_state.clone()))),
-            metrics: Arc::new(move || Box::pin(render(metrics_state.clone()))),
-            app: Arc::new(move || Some(view_state.components.get()?.app.clone())),
-            history: state.history.clone(),
-            hosts: network.ops_hosts.clone(),
-        };
+            .context("cannot install the metrics recorder")?;
+        let renderer = metrics.clone();
+        let ops = Ops::new(move || renderer.render());
+        let server = oncharge_adapter_ops::serve(ops.clone(), &network.ops_hosts, listener)?;
         Ok(Self {
-            state,
-            server: spawn(serve_ops(ops, listener)?),
+            ops,
+            server: spawn(server),
             upkeep: spawn_upkeep(metrics),
             background: OnceLock::new(),
         })
@@ -73,19 +42,21 @@ impl OpsServer {
 
     /// Attaches the open store: from now on readiness depends on it, and its queues are sampled.
     pub(crate) fn attach_store(&self, components: &Components) {
+        let app = &components.app;
+        self.ops
+            .attach_store(app.clone(), components.round_trips.clone());
         // Only the first call has an effect.
-        if self.state.components.set(components.clone()).is_ok() {
-            let history = self.state.history.clone();
-            let _ = self.background.set([
-                spawn_queue_sampling(history, components.clone()),
-                spawn_clock_measurement(components.app.clone()),
-            ]);
-        }
+        self.background.get_or_init(|| {
+            [
+                spawn_queue_sampling(self.ops.clone(), app.clone()),
+                spawn_clock_measurement(app.clone()),
+            ]
+        });
     }
 
     /// Marks the process as not ready, so that load balancers send no more requests.
     pub(crate) fn mark_stopping(&self) {
-        self.state.stopping.store(true, Ordering::Relaxed);
+        self.ops.mark_stopping();
     }
 
     /// Stops the port.
@@ -96,33 +67,6 @@ impl OpsServer {
         }
         self.server.stop().await;
     }
-}
-
-/// Whether this process can do its work.
-async fn ready(state: Arc<OpsState>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    if state.stopping.load(Ordering::Relaxed) {
-        return Err("it stops".into());
-    }
-    let Some(components) = state.components.get() else {
-        return Err("it waits for the database".into());
-    };
-    if components.app.is_clock_too_far_off() {
-        return Err("this node's clock differs from the database's by more than 10 seconds".into());
-    }
-    match tokio::time::timeout(STORE_TIMEOUT, components.maintenance.ping()).await {
-        Ok(result) => Ok(result?),
-        Err(_) => Err("the database does not answer in time".into()),
-    }
-}
-
-/// All metrics, with freshly measured queue gauges.
-async fn render(state: Arc<OpsState>) -> String {
-    let components = state.components.get();
-    if let Some(count) = components.and_then(|components| components.round_trips.as_ref()) {
-        metrics::counter!("oncharge_database_round_trips_total").absolute(count());
-    }
-    gauges::measure(components).await;
-    state.metrics.render()
 }
 
 #[expect(
@@ -142,12 +86,8 @@ fn spawn_upkeep(metrics: PrometheusHandle) -> JoinHandle<()> {
     clippy::disallowed_methods,
     reason = "the task is owned by `OpsServer`"
 )]
-fn spawn_queue_sampling(history: Arc<QueueHistory>, components: Components) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let app = &components.app;
-        let record = |depths| history.record(app.now(), depths);
-        sampling::sample(record, || operator_queries::depths(app)).await;
-    })
+fn spawn_queue_sampling(ops: Ops, app: App) -> JoinHandle<()> {
+    tokio::spawn(async move { ops.sample_queues(&app).await })
 }
 
 #[expect(

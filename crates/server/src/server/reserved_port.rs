@@ -31,7 +31,7 @@ impl ReservedPort {
     /// The address, with the assigned port if port 0 was requested.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         let address = self.0.local_addr()?.as_socket();
-        address.ok_or_else(|| io::Error::other("a TCP socket without a TCP address"))
+        address.ok_or_else(|| io::Error::other("the socket has no IP address"))
     }
 
     /// Starts listening.
@@ -57,7 +57,10 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         let listener = reserved.listen().unwrap();
         assert!(TcpStream::connect(address).is_ok());
-        assert!(ReservedPort::bind(address).is_err(), "it is taken");
+        assert!(
+            ReservedPort::bind(address).is_err(),
+            "the port was bound twice"
+        );
         drop(listener);
     }
 }

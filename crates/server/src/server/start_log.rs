@@ -48,12 +48,12 @@ pub(crate) async fn warn_of_unconfigured_accounts(app: &App) {
             for account in missing {
                 tracing::warn!(
                     psp_account = format!("{}/{}", account.connector(), account.account()),
-                    "merchants use a PSP account that is not configured: their payments fail"
+                    "merchants use a PSP account that is not configured: their payments will fail"
                 );
             }
         }
         Err(error) => {
-            tracing::warn!(%error, "the PSP accounts of the merchants cannot be checked");
+            tracing::warn!(%error, "cannot check the PSP accounts of the merchants");
         }
     }
 }

@@ -89,7 +89,7 @@ mod tests {
         ] {
             let fault = Cell::new(Some(fault));
             let ended: anyhow::Result<()> = wait_for_database("here", &entropy, || async {
-                Err(fault.take().expect("one try alone")).context("opening")
+                Err(fault.take().expect("only one attempt")).context("opening")
             })
             .await;
             let text = format!("{:#}", ended.unwrap_err());

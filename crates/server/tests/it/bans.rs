@@ -1,4 +1,4 @@
-//! The shared blocklist, through the operator's commands beside a running server.
+//! The shared blocklist, changed by operator commands while a server is running.
 
 use serde_json::{Value, json};
 
@@ -56,14 +56,14 @@ async fn banned_until_revoked(database: Database) {
         assert_eq!(refusal["error"], "global_ban");
         assert!(
             refusal.get("details").is_none(),
-            "no reason is told: {refusal}"
+            "the refusal shows its reason: {refusal}"
         );
         assert!(dev.command(&["ban", "list"]).unwrap().contains(&id));
         dev.command(&["ban", "revoke", &id]).unwrap();
         creates(&shop, member, plain, 201).await;
         assert!(
             dev.command(&["ban", "revoke", &id]).is_err(),
-            "revoked once only"
+            "a ban was revoked twice"
         );
     }
     if database == Database::Sqlite {
@@ -73,7 +73,7 @@ async fn banned_until_revoked(database: Database) {
                 let found = bytes
                     .windows(raw.len())
                     .any(|window| window == raw.as_bytes());
-                assert!(!found, "{raw} stands in a file");
+                assert!(!found, "{raw} is stored in plain text");
             }
         }
     }
@@ -101,5 +101,5 @@ async fn banned_after_creation(database: Database) {
     let session = shop.session(&id).await;
     assert_eq!(session["failure"]["code"], "global_ban");
     assert_eq!(session["retry_until"], Value::Null);
-    assert!(shop.ledger(&id).await.is_empty(), "the PSP was not asked");
+    assert!(shop.ledger(&id).await.is_empty(), "the PSP was called");
 }

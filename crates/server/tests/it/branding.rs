@@ -1,4 +1,4 @@
-//! The look of a merchant's checkout, as an operator sets it beside a running server.
+//! The branding of a merchant's checkout, set by operator commands while a server is running.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ const LOGO: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\
 
 on_both!(branding_is_set_and_removed);
 
-/// `merchant set` with these flags: what it prints, or what it complains of.
+/// Runs `merchant set` with these flags; returns its output, or its error output.
 fn set(dev: &Dev, flags: &[&str]) -> Result<Value, String> {
     let id = dev.ready("merchant_id").to_owned();
     let arguments = [&["merchant", "set", &id][..], flags].concat();
@@ -18,7 +18,7 @@ fn set(dev: &Dev, flags: &[&str]) -> Result<Value, String> {
     Ok(serde_json::from_str(&printed).unwrap())
 }
 
-/// Waits until the page of a session has all of these texts in it, and none of those.
+/// Waits until the page of a session contains all wanted texts and no unwanted ones.
 async fn wait_for_page(shop: &Shop, wanted: &[&str], unwanted: &[&str]) {
     let (session, pay_token) = shop.create(json!({})).await;
     let page = format!("{}/checkout/{session}?token={pay_token}", shop.base);
@@ -29,7 +29,7 @@ async fn wait_for_page(shop: &Shop, wanted: &[&str], unwanted: &[&str]) {
         let remaining = unwanted.iter().find(|text| html.contains(**text));
         match (missing, remaining) {
             (None, None) => Ok(()),
-            other => Err(format!("lacking or left: {other:?}")),
+            other => Err(format!("missing or unwanted: {other:?}")),
         }
     })
     .await;
@@ -50,12 +50,18 @@ async fn branding_is_set_and_removed(database: Database) {
     assert_eq!(all["accent"], "#c2185b");
     assert_eq!(all["accent_dark"], "#ff80ab");
     let described = json!({"type": "image/svg+xml", "bytes": LOGO.len()});
-    assert_eq!(all["logo"], described, "known by its content");
+    assert_eq!(
+        all["logo"], described,
+        "the logo is described by its content"
+    );
     let (light, dark) = ("--accent:#c2185b;", "--accent:#ff80ab;");
     wait_for_page(&shop, &[light, dark, logo], &[]).await;
 
     let other = set(&dev, &["--capture", "manual"]).unwrap();
-    assert_eq!(other["accent"], "#c2185b", "another setting touches none");
+    assert_eq!(
+        other["accent"], "#c2185b",
+        "another setting changed the accent"
+    );
     let without = set(&dev, &["--accent", "", "--logo", ""]).unwrap();
     assert_eq!(
         (
@@ -80,14 +86,14 @@ async fn invalid_branding_is_rejected_and_changes_nothing() {
     let large = format!("{LOGO}{}", " ".repeat(8192));
     let absent = dev.dir.path().join("absent.png");
     for (flag, value, reason) in [
-        ("--accent", "pink", "like #c2185b"),
+        ("--accent", "pink", "such as #c2185b"),
         ("--accent", "#777777", "contrast of 4.4:1"),
         (
             "--accent-dark",
             "#c2185b",
-            "contrast of 2.8:1 with the dark page",
+            "contrast of 2.8:1 against the dark page",
         ),
-        ("--logo", absent.to_str().unwrap(), "cannot be read"),
+        ("--logo", absent.to_str().unwrap(), "cannot read the file"),
         (
             "--logo",
             &path("a.png", b"no image"),
@@ -96,7 +102,7 @@ async fn invalid_branding_is_rejected_and_changes_nothing() {
         ("--logo", &path("b.svg", large.as_bytes()), "8192 bytes"),
         ("--logo", &path("c.svg", b"<!DOCTYPE svg><svg/>"), "DOCTYPE"),
     ] {
-        // The good one beside it is not written either.
+        // Nothing is written, not even the valid flag.
         let error = set(&dev, &["--capture", "manual", flag, value]).unwrap_err();
         assert!(error.contains(&format!("{flag}: ")), "{error}");
         assert!(error.contains(reason), "{flag} {value}: {error}");

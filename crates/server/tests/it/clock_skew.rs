@@ -1,10 +1,11 @@
-//! A node whose clock differs from the database's, beside one whose clock does not.
+//! Two nodes, one of which has a clock that differs from the database's.
 
 use tokio_postgres::NoTls;
 
 use crate::support::{Cluster, Database};
 
-/// `now()` of connections with [`SEARCH_PATH`]: the database's clock and so many seconds.
+/// Replaces `now()` in connections with [`SEARCH_PATH`]: the database's time plus this many
+/// seconds.
 const SKEWED_CLOCK: &str = "
     CREATE SCHEMA skew;
     CREATE TABLE skew.ahead (seconds double precision NOT NULL);
@@ -32,9 +33,11 @@ async fn a_node_is_not_ready_while_its_clock_is_off_by_more_than_ten_seconds() {
     off.wait_for_status("/readyz", 503, MEASURED).await;
     off.wait_for_log("clock differs from the database's by more than 10 seconds")
         .await;
+    let (_, text) = off.ops("/readyz").await.unwrap();
+    assert!(text.contains(r#""reason":"clock_skew""#), "{text}");
     let (status, text) = right.ops("/readyz").await.unwrap();
     assert_eq!(status, 200, "{text}");
-    // It pauses its workers, and the other node does the work.
+    // The node pauses its workers; the other node executes the work.
     let shop = cluster.merchant(&right);
     shop.captured().await;
 

@@ -1,4 +1,4 @@
-//! A flood of connections to the API: operators still get their answers.
+//! While the API is flooded with connections, the operators' port still responds.
 
 use std::{
     fs,
@@ -16,7 +16,7 @@ use crate::support::{
     eventually,
 };
 
-/// How many files the server may open.
+/// The limit of open files of the server.
 const DESCRIPTORS: usize = 400;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,7 @@ async fn a_flooded_api_leaves_descriptors_to_the_operators() {
     let mut flood = Vec::new();
     for _ in 0..DESCRIPTORS + 50 {
         let mut stream = TcpStream::connect(&api).unwrap();
-        // They never read: the server's answers pile up.
+        // These clients never read, so the server's responses fill their buffers.
         stream
             .set_write_timeout(Some(Duration::from_millis(1)))
             .unwrap();

@@ -1,5 +1,5 @@
-//! `kill -9` between asking the PSP and storing its answer, for each kind of operation: after a
-//! restart the ledger and the API agree.
+//! `kill -9` between a call to the PSP and the storage of its response, for each kind of operation:
+//! after a restart, ledger and API agree.
 
 use oncharge_psp_simulator as simulator;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ on_both!(authorization, capture, cancel, refund);
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// A server, a simulator that outlives it, and a proxy between the two.
+/// A server, a simulator that keeps running, and a proxy between them.
 struct CrashTest {
     serve: Serve,
     proxy: Proxy,
@@ -46,7 +46,7 @@ impl CrashTest {
             ("PSP__DEFAULT__URL", proxy.url.clone()),
             ("PSP__DEFAULT__BEARER", bearer.to_owned()),
             ("PSP__DEFAULT__NOTIFICATION_KEY", key.to_owned()),
-            // Notifications get lost, so that recovery has to find out by itself.
+            // Notifications are dropped, so recovery has to look up the outcome.
             (
                 "PSP__DEFAULT__NOTIFY_URL",
                 format!("http://127.0.0.1:{nowhere}"),
@@ -70,7 +70,7 @@ impl CrashTest {
         }
     }
 
-    /// Sends a request, kills the server once the PSP has done its work, starts it again.
+    /// Sends a request, kills the server once the PSP has executed it, and restarts the server.
     async fn crash_during(&mut self, request: impl Future<Output = ()> + Send + 'static) {
         self.proxy.hold();
         let request = tokio::spawn(request);
@@ -112,7 +112,7 @@ async fn crash_during_modification(database: Database, action: &str, status: &st
         ledger,
         [("authorise".to_owned(), 10_000), (entry.to_owned(), 10_000)]
     );
-    // The merchant never got its answer: the same request under its key gets it now.
+    // The merchant has no response yet; repeating the request with its key returns it.
     let replay = test.shop.call("POST", &again, "{}", Some("key")).await;
     assert_eq!(replay.expect(200)["status"], status);
     assert!(replay.replayed);

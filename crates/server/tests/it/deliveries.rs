@@ -1,5 +1,5 @@
-//! Webhooks out, as a merchant's server sees them: tried again in the steps of the schedule, signed
-//! in both ways, delivered again on demand.
+//! Outgoing webhooks, as a merchant's server receives them: retried on schedule, signed in both
+//! formats, redelivered on request.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ async fn a_failed_delivery_is_retried_until_accepted(database: Database) {
     assert_eq!(deliveries[0].json()["session_id"], json!(id));
 }
 
-/// As a PHP shop does: `hash_hmac('sha256', $body, hash('sha256', $secret))`.
+/// As in PHP: `hash_hmac('sha256', $body, hash('sha256', $secret))`.
 fn verify_plain_signature(delivery: &Delivery, secret: &str) {
     let key = hex::encode(digest::digest(&digest::SHA256, secret.as_bytes()));
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
@@ -88,14 +88,13 @@ fn verify_standard_signature(delivery: &Delivery, secret: &str) {
     assert!(given.any(|one| one == format!("v1,{good}")), "no v1,{good}");
 }
 
-/// What it does not take is behind nobody else's: the session's next event still goes out, and the
-/// payment itself does not notice.
+/// A failing endpoint affects neither payments nor the session's next event.
 async fn an_endpoint_that_always_fails(database: Database) {
     let receiver = Receiver::failing(usize::MAX);
     let (dev, _) = sandbox(database, &receiver).await;
     let shop = dev.shop();
     let id = shop.captured().await;
-    eventually(20, "both events were tried", || async {
+    eventually(20, "both events were attempted", || async {
         let mut names = receiver.events();
         names.dedup();
         let has_both = names.starts_with(&["payment.authorized".to_owned()])

@@ -1,4 +1,4 @@
-//! `oncharge demo`: a payment without a browser, every webhook of it, and nothing left behind.
+//! `oncharge demo`: a payment without a browser, all its webhooks, and a clean exit.
 
 use std::process::Command;
 
@@ -23,12 +23,12 @@ fn demo_runs_a_payment_and_cleans_up() {
     for step in [
         "created ",
         "authorized ",
-        "payment.authorized, number 1: the shop has it, its signature verified",
+        "payment.authorized, number 1: received by the shop, signature verified",
         "captured ",
-        "payment.captured, number 2: the shop has it, its signature verified",
+        "payment.captured, number 2: received by the shop, signature verified",
         "refunded ",
-        "refund.requested, number 3: the shop has it, its signature verified",
-        "refund.succeeded, number 4: the shop has it, its signature verified",
+        "refund.requested, number 3: received by the shop, signature verified",
+        "refund.succeeded, number 4: received by the shop, signature verified",
         "delivered   all 4 events",
     ] {
         assert!(printed.contains(step), "{step} is not printed:\n{printed}");
@@ -36,6 +36,6 @@ fn demo_runs_a_payment_and_cleans_up() {
     assert_eq!(
         std::fs::read_dir(empty.path()).unwrap().count(),
         0,
-        "something was left behind"
+        "files were left behind"
     );
 }

@@ -1,4 +1,5 @@
-//! The embedded file can grow no further: a clear refusal, nothing half-written, nothing lost.
+//! The disk of the embedded database is full: requests are refused with an error, and no data is
+//! lost.
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text,
@@ -7,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{Cluster, shop::order};
 
-/// How large a file may become, in KiB: what is there at the start fits, but no thousand sessions.
+/// Maximum size of a file, in KiB: enough for the initial data, not for a thousand sessions.
 const LIMIT: u64 = 1024;
 
 #[derive(QueryableByName)]
@@ -19,7 +20,7 @@ struct Check {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_loses_nothing() {
     let cluster = Cluster::start(None).await;
-    // The log would fill its file, too: what is asked here is not about that.
+    // The log would fill its own file as well, which this test is not about.
     let mut node = cluster.ready_node(&[("LOG__FILTER", "warn")]).await;
     let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
@@ -38,11 +39,14 @@ async fn a_full_disk_refuses_and_loses_nothing() {
             break response;
         }
         acknowledged.push(response.json()["session_id"].as_str().unwrap().to_owned());
-        assert!(acknowledged.len() < 2000, "the disk never gets full");
+        assert!(
+            acknowledged.len() < 2000,
+            "the disk is not full after 2000 sessions"
+        );
     };
     assert!(!acknowledged.is_empty());
     assert_eq!(full.expect(503)["error"], "busy", "{full:?}");
-    // It lives, reads, and goes on refusing.
+    // The server stays up, serves reads, and refuses further writes.
     let (alive, _) = node.ops("/healthz").await.unwrap();
     assert_eq!(alive, 200);
     let last = acknowledged.last().unwrap();
@@ -55,7 +59,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     assert!(reasons.iter().any(|text| log.contains(text)), "{log}");
     assert!(node.terminate().0.success());
 
-    // There is room again.
+    // After the restart the limit is gone.
     let file = node.dir.path().join(".oncharge/oncharge.db");
     node.start();
     node.ready().await;
@@ -64,7 +68,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     }
     let refused = shop.get("/v1/checkout/sessions?limit=1").await.expect(200);
     let newest = refused["data"][0]["session_id"].as_str().unwrap();
-    assert_eq!(newest, last, "what was refused is not there");
+    assert_eq!(newest, last, "a refused session is stored");
     shop.create(json!({})).await;
     let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     let found: Vec<Check> = sql_query("PRAGMA integrity_check")

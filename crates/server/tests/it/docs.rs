@@ -1,5 +1,5 @@
-//! The examples of the API reference, taken from the page as it is served and run as they stand: only
-//! the example's ids become real ones.
+//! Runs the examples of the API reference as the served page shows them, with the ids replaced by
+//! real ones.
 
 use std::{path::Path, process::Command};
 
@@ -9,7 +9,7 @@ use crate::support::{Database, Dev, Shop};
 
 /// A language of the examples.
 struct Language {
-    /// As the page names it.
+    /// Its name on the page.
     name: &'static str,
     interpreter: &'static str,
     file: &'static str,
@@ -50,13 +50,13 @@ async fn reference_examples_run_in_every_language() {
         assert_eq!(created["status"], "created", "{language}: {created}");
         let own = created["session_id"].as_str().unwrap();
 
-        // GET, with an id in the path and with a query.
+        // GET with an id in the path, and with a query.
         let session = run("getSession", &[("cs_", own)]);
         assert_eq!(session["session_id"], own, "{language}");
         let list = run("listSessions", &[]);
         assert_eq!(list["data"][0]["session_id"], own, "{language}: {list}");
 
-        // POST without a body, and with one that holds an id.
+        // POST without a body, and with a body that contains an id.
         let id = authorized(&shop).await;
         let captured = run("captureSession", &[("cs_", &id)]);
         assert_eq!(captured["status"], "captured", "{language}: {captured}");
@@ -81,7 +81,7 @@ async fn reference_examples_run_in_every_language() {
     }
 }
 
-/// A session that is authorised, over what the examples refund.
+/// A session authorized for more than the examples refund.
 async fn authorized(shop: &Shop) -> String {
     let order = json!({ "amount": 9999, "currency": "USD", "capture": "manual" });
     let (id, pay_token) = shop.create(order).await;
@@ -92,7 +92,7 @@ async fn authorized(shop: &Shop) -> String {
     id
 }
 
-/// `/docs` as it is served.
+/// The served `/docs` page.
 struct Page(String);
 
 impl Page {
@@ -107,7 +107,7 @@ impl Page {
         Self(response.text().await.unwrap())
     }
 
-    /// An operation's example in a language.
+    /// The example of an operation in a language.
     fn example(&self, operation: &str, language: &str) -> String {
         let section = format!("<section class=\"operation\" id=\"{operation}\">");
         let (_, section) = self
@@ -115,12 +115,12 @@ impl Page {
             .split_once(&section)
             .expect("the operation is on the page");
         let marker = format!("<pre data-language=\"{language}\"><code>");
-        let (_, code) = section.split_once(&marker).expect("the example is there");
+        let (_, code) = section.split_once(&marker).expect("an example");
         let (code, _) = code.split_once("</code>").unwrap();
         unescape(code)
     }
 
-    /// Runs it with real ids in place of the example's; what it prints, null for nothing.
+    /// Runs the example with real ids; returns its JSON output, `null` if it prints nothing.
     fn run(&self, dev: &Dev, language: &Language, operation: &str, ids: &[(&str, &str)]) -> Value {
         let Language {
             name: language,
@@ -162,7 +162,7 @@ fn output(dev: &Dev, interpreter: &str, path: &Path) -> (String, String) {
     (printed, text(&output.stderr))
 }
 
-/// The code with this id wherever it has the example's of the same kind.
+/// The code with the example's ids of the same kind replaced by this one.
 fn with_id(code: &str, prefix: &str, id: &str) -> String {
     let at = code
         .find(prefix)
@@ -172,11 +172,11 @@ fn with_id(code: &str, prefix: &str, id: &str) -> String {
         .find(|c: char| !c.is_ascii_hexdigit())
         .unwrap_or(rest.len());
     let example = code[at..at + prefix.len() + length].to_owned();
-    assert!(length == 32, "{example} is no id");
+    assert!(length == 32, "{example} is not an id");
     code.replace(&example, id)
 }
 
-/// Text as a browser shows it.
+/// Decodes HTML entities.
 fn unescape(html: &str) -> String {
     let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")];
     let numbered = [

@@ -1,4 +1,4 @@
-//! The examples that the README shows, run as they stand against the sandbox.
+//! Runs the examples of the README unchanged against the sandbox.
 
 use std::{
     path::Path,
@@ -66,7 +66,7 @@ fn the_readme_shows_the_examples_as_they_stand() {
         let example = std::fs::read_to_string(root.join("docs/examples").join(file)).unwrap();
         assert!(
             readme.contains(example.trim_end()),
-            "README.md does not show {file} as it stands"
+            "README.md does not contain {file} unchanged"
         );
     }
 }

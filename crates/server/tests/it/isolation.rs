@@ -1,5 +1,5 @@
-//! Merchants whose servers hang hold nobody else's events up: the real worker, the real sender and
-//! the real stores, in this very process, since it takes a hundred merchants.
+//! Merchants with hanging servers do not delay other merchants: the real worker, sender and stores,
+//! in-process because it takes a hundred merchants.
 
 use std::{
     collections::HashSet,
@@ -20,23 +20,20 @@ use oncharge_application::{App, Dependencies, Settings, workers::runner};
 use oncharge_domain::{
     audit::AuditAction, keyring::Keyring, merchant::Merchant, session::EventKind,
 };
-use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    OperatorQueries, WebhookRepository, WorkQueue,
-};
+use oncharge_ports::Store;
 use oncharge_testkit::{Builder, FakeClock, ScriptedPsp, SeededEntropy, build::endpoint_url};
 
 use crate::support::{Database, eventually, on_both};
 
 on_both!(hanging_endpoints_do_not_delay_others);
 
-/// Merchants that answer at once, and what each is told.
+/// Number of merchants whose servers respond at once, and the number of their events.
 const QUICK: usize = 60;
 const EVENTS: usize = 5;
-/// Merchants that accept and never answer: more deliveries than the fast lane holds.
+/// Number of merchants whose servers never respond: more deliveries than there are fast slots.
 const HANGING: usize = 40;
-/// What the others may wait beyond twice their time: for a second hanging attempts count as quick,
-/// and this machine may be busy. A delivery that hangs lasts ten.
+/// Tolerance beyond twice the time without hanging servers: an attempt counts as quick for its
+/// first second, and the machine may be busy. A hanging delivery takes ten seconds.
 const TOLERANCE: Duration = Duration::from_secs(3);
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
@@ -45,7 +42,7 @@ const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 async fn hanging_endpoints_do_not_delay_others(database: Database) {
     let (alone, _) = time_to_deliver_to_quick_merchants(database, 0).await;
     let (with_hanging, servers) = time_to_deliver_to_quick_merchants(database, HANGING).await;
-    eventually(1, "each hanging server is waited for", || async {
+    eventually(1, "an attempt to each hanging server", || async {
         let waiting_count = servers.waiting_count.load(Ordering::Relaxed);
         (waiting_count >= HANGING)
             .then_some(())
@@ -54,11 +51,12 @@ async fn hanging_endpoints_do_not_delay_others(database: Database) {
     .await;
     assert!(
         with_hanging < 2 * alone + TOLERANCE,
-        "{QUICK} merchants took {alone:?} alone, and {with_hanging:?} beside {HANGING} that hang"
+        "{QUICK} merchants took {alone:?} alone, and {with_hanging:?} with {HANGING} that hang"
     );
 }
 
-/// How long it takes from the worker's start, when everything is due, the hanging ones' first.
+/// Time from the worker's start until all quick merchants have their events; everything is due, the
+/// hanging merchants' events first.
 async fn time_to_deliver_to_quick_merchants(
     database: Database,
     hanging: usize,
@@ -72,16 +70,16 @@ async fn time_to_deliver_to_quick_merchants(
             let store =
                 SqliteStore::open(file, keyring(MASTER), entropy(), Arc::new(FakeClock::new()))
                     .unwrap();
-            with_due_events(Arc::new(store), &base, hanging).await
+            with_due_events(Store::new(Arc::new(store)), &base, hanging).await
         }
         Some(url) => {
             let store = PostgresStore::connect(&url, keyring(MASTER), entropy(), 8);
-            with_due_events(Arc::new(store.await.unwrap()), &base, hanging).await
+            with_due_events(Store::new(Arc::new(store.await.unwrap())), &base, hanging).await
         }
     };
     let started = Instant::now();
     let workers = runner::start(&app);
-    eventually(60, "every quick server has all of its events", || async {
+    eventually(60, "all events at the quick servers", || async {
         let event_ids = servers.event_ids.lock().unwrap().len();
         (event_ids == QUICK * EVENTS)
             .then_some(())
@@ -89,7 +87,7 @@ async fn time_to_deliver_to_quick_merchants(
     })
     .await;
     let elapsed = started.elapsed();
-    // Without waiting for the attempts that hang: that they still do is part of the test.
+    // Does not wait for the hanging attempts: that they still hang is part of the test.
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(2)).await;
         handle.stop(false).await;
@@ -99,48 +97,29 @@ async fn time_to_deliver_to_quick_merchants(
     (elapsed, servers)
 }
 
-/// The use cases on this store, with merchants whose events are due.
-async fn with_due_events<S>(store: Arc<S>, base: &str, hanging: usize) -> App
-where
-    S: CheckoutRepository
-        + MerchantRepository
-        + BlocklistRepository
-        + WorkQueue
-        + OperatorQueries
-        + Inbox
-        + WebhookRepository
-        + KeyRegistry
-        + Maintenance
-        + 'static,
-{
+/// An application over this store, with merchants whose events are due.
+async fn with_due_events(store: Store, base: &str, hanging: usize) -> App {
     let build = Builder::new(7);
     for (path, count) in [("hanging", hanging), ("quick", QUICK)] {
         for number in 0..count {
             let merchant = build.merchant();
             let url = format!("{base}/{path}/{number}");
-            create_merchant(&*store, &build, &merchant, &url).await;
+            create_merchant(&store, &build, &merchant, &url).await;
             for _ in 0..EVENTS {
                 let mut session = build.session(&merchant);
-                // PostgreSQL judges by its own clock: it must not expire meanwhile.
+                // PostgreSQL uses its own clock, by which the lease must not expire during the
+                // test.
                 session.expires_at = session.expires_at.plus_seconds(100 * 365 * 86_400);
                 let mut unit = build.unit(session.clone());
                 unit.events = vec![build.event(&session, 1, EventKind::PaymentAuthorized)];
                 unit.session.next_sequence = 2;
-                store.commit(unit).await.unwrap();
+                store.checkout.commit(unit).await.unwrap();
             }
         }
     }
     let clock = Arc::new(FakeClock::new());
     App::new(Dependencies {
-        checkout: store.clone(),
-        merchants: store.clone(),
-        blocklist: store.clone(),
-        inbox: store.clone(),
-        webhooks: store.clone(),
-        work: store.clone(),
-        operator_queries: store.clone(),
-        key_registry: store.clone(),
-        maintenance: store,
+        store,
         psps: Arc::new(ScriptedPsp::new()),
         sender: Arc::new(HttpSender::new(clock.clone(), true).unwrap()),
         presenter: Arc::new(JsonPresenter),
@@ -152,20 +131,16 @@ where
     })
 }
 
-/// Adds the merchant, its key and its endpoint.
-async fn create_merchant(
-    store: &(impl MerchantRepository + WebhookRepository),
-    build: &Builder,
-    merchant: &Merchant,
-    url: &str,
-) {
+/// Stores the merchant, its key and its endpoint.
+async fn create_merchant(store: &Store, build: &Builder, merchant: &Merchant, url: &str) {
     let (key, hash) = build.api_key(merchant);
     let made = build.audit(AuditAction::MerchantCreated);
-    store.create(merchant, &key, &hash, &made).await.unwrap();
+    let created = store.merchants.create(merchant, &key, &hash, &made);
+    created.await.unwrap();
     let mut endpoint = build.endpoint(merchant, &key);
     endpoint.url = endpoint_url(url);
     let set = build.audit(AuditAction::EndpointSet);
-    store.set_endpoint(&endpoint, &set).await.unwrap();
+    store.webhooks.set_endpoint(&endpoint, &set).await.unwrap();
 }
 
 fn keyring(text: &str) -> Keyring {
@@ -178,14 +153,14 @@ fn entropy() -> Arc<SeededEntropy> {
     Arc::new(SeededEntropy::new(seed as u64))
 }
 
-/// Every merchant's server: what came where it is answered, and how many wait for an answer.
+/// The server of all merchants: records responded deliveries, and counts the pending ones.
 #[derive(Default)]
 struct Servers {
     event_ids: Mutex<HashSet<String>>,
     waiting_count: AtomicUsize,
 }
 
-/// A delivery that hangs; dropped when nobody waits for its answer any more.
+/// A hanging delivery; dropped when its client disconnects.
 struct HangingDelivery(Arc<Servers>);
 
 impl HangingDelivery {

@@ -1,4 +1,4 @@
-//! API keys through the operator's commands beside a running server.
+//! API keys, changed by operator commands while a server is running.
 
 use serde_json::{Value, json};
 
@@ -19,7 +19,7 @@ fn listed(dev: &Dev, merchant: &str) -> Vec<Value> {
     lines(dev, &["key", "list", "--merchant", merchant])
 }
 
-/// The shop with another pair.
+/// The shop with another key and secret.
 fn shop_with_pair(dev: &Dev, pair: &Value) -> Shop {
     Shop::new(&json!({
         "base_url": dev.ready("base_url"),
@@ -29,7 +29,7 @@ fn shop_with_pair(dev: &Dev, pair: &Value) -> Shop {
     }))
 }
 
-/// Keys are cached for a second; the rest is for a busy machine.
+/// Keys are cached for one second; the rest is tolerance for a busy machine.
 async fn wait_until_refused(shop: &Shop) {
     eventually(5, "the key is refused", || async {
         let response = shop.get("/v1/refunds").await;
@@ -39,7 +39,7 @@ async fn wait_until_refused(shop: &Shop) {
     .await;
 }
 
-/// A pair that was made by a rotation is found and ended by the operator, who never saw its text.
+/// An operator can find and end a key by its id, without its secret.
 async fn revoked_by_id_within_a_second(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let merchant = dev.ready("merchant_id").to_owned();
@@ -49,7 +49,11 @@ async fn revoked_by_id_within_a_second(database: Database) {
     new.get("/v1/refunds").await.expect(200);
     let keys = listed(&dev, &merchant);
     assert_eq!(keys.len(), 2, "{keys:?}");
-    assert_eq!(keys[0]["ends_at"], Value::Null, "the newest comes first");
+    assert_eq!(
+        keys[0]["ends_at"],
+        Value::Null,
+        "the newest key is listed first"
+    );
     assert!(keys[1]["ends_at"].is_string(), "{keys:?}");
     let id = keys[0]["key_id"].as_str().unwrap();
     let revoked = lines(&dev, &["key", "revoke", "--id", id]).remove(0);

@@ -1,4 +1,4 @@
-//! Start, stop, start again; and what is said while running.
+//! Start, stop, restart, and the log while running.
 
 use std::{
     fs,
@@ -107,7 +107,7 @@ async fn nothing_secret_is_logged(database: Database) {
     );
     let log = dev.log();
     for text in hidden {
-        assert!(!log.contains(&text), "the log shows {text}:\n{log}");
+        assert!(!log.contains(&text), "the log contains {text}:\n{log}");
     }
 }
 
@@ -124,7 +124,7 @@ async fn one_server_per_data_directory() {
     }
     let output = second.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("another server runs"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another server uses"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +170,7 @@ async fn keys_can_be_replaced() {
         "sandbox.json",
         "simulator.url",
         "webhook-endpoint.json",
+        "shop-webhooks.jsonl",
         "master.key",
     ] {
         let mode = fs::metadata(data_dir(dev.dir.path()).join(name))

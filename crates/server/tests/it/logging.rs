@@ -1,4 +1,4 @@
-//! What operators find in the log, in both formats, and what must never be there.
+//! The content of the log in both formats, and data that must never appear in it.
 
 use std::{
     collections::BTreeMap,
@@ -19,7 +19,7 @@ use crate::support::{
 
 const CARD: &str = "4242424242424242";
 
-/// A line's members; a name that stands there twice is an error.
+/// The fields of a line; a duplicate name is an error.
 #[derive(Debug)]
 struct LogLine(BTreeMap<String, Value>);
 
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for LogLine {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LogLine, A::Error> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    assert!(!members.contains_key(&name), "{name} stands there twice");
+                    assert!(!members.contains_key(&name), "{name} occurs twice");
                     members.insert(name, value);
                 }
                 Ok(LogLine(members))
@@ -52,8 +52,8 @@ impl LogLine {
     }
 }
 
-/// What a node logs while a merchant creates a session, searches and gets no webhook, until the node
-/// has stopped; with the ids of merchant and session.
+/// The log of a node from start to stop, during which a merchant creates a session, searches, and a
+/// webhook attempt fails; with the ids of merchant and session.
 async fn run_and_log(format: &str) -> (Node, String, String) {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
     let more = [("LOG__FORMAT", format), ("LOG__FILTER", "debug")];
@@ -97,7 +97,7 @@ async fn run_and_log(format: &str) -> (Node, String, String) {
         "ocs_",
         "bearer-of-the-test",
         "key-of-the-test",
-        // Where this binary was built.
+        // The directory in which this binary was built.
         "/registry/",
         ".rs",
         "/target",

@@ -1,5 +1,5 @@
-//! The real binary with the real simulator, through the doors that a merchant, a shopper and an
-//! operator use.
+//! Tests of the real binary with the real simulator, through the interfaces of merchants, shoppers
+//! and operators.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! Several processes on one PostgreSQL: one dies for good, or each has a part of the work.
+//! Several processes on one PostgreSQL database: one is killed, or they divide the work.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use crate::support::{
     Cluster, Database, Shop, eventually, node::free_port, shop::GOOD_CARD, webhooks::Receiver,
 };
 
-/// A lease, in seconds, and what a worker may take to look for work and do it.
+/// The lease in seconds, and the time for a worker to find and execute work.
 const LEASE: u64 = 15;
 const POLL_AND_WORK: u64 = 5;
 const REFUNDS: i64 = 6;
@@ -31,14 +31,14 @@ async fn wait_for_member(
 #[tokio::test(flavor = "multi_thread")]
 async fn another_node_finishes_the_work_of_a_killed_one() {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
-    // Notifications get lost, so that the other node has to find out by itself.
+    // Notifications are dropped, so the other node has to look up the outcomes.
     let nowhere = format!("http://127.0.0.1:{}", free_port());
     let settings = [("PSP__DEFAULT__NOTIFY_URL", nowhere.as_str())];
     let mut first = cluster.ready_node(&settings).await;
     let second = cluster.ready_node(&settings).await;
     let shop = cluster.merchant(&first);
     let (refunded, capturing) = (shop.captured().await, shop.authorized().await);
-    // The PSP does the work, and its answers stay on the way.
+    // The PSP executes the operations, but its responses are held back.
     cluster.proxy.hold();
     let mut requests = Vec::new();
     for number in 0..REFUNDS {
@@ -59,7 +59,7 @@ async fn another_node_finishes_the_work_of_a_killed_one() {
             let _ = shop.try_call("POST", &target, "{}", None).await;
         }
     }));
-    eventually(10, "everything at the PSP", || async {
+    eventually(10, "all operations at the PSP", || async {
         let refunds = shop.ledger_sum(&refunded, "refund").await;
         let captured = shop.ledger_sum(&capturing, "capture").await;
         let is_there = refunds == 500 * REFUNDS && captured == 10_000;
@@ -94,7 +94,7 @@ async fn another_node_finishes_the_work_of_a_killed_one() {
     .await;
     let took = killed.elapsed().as_secs();
     assert!(took <= within, "{took} s");
-    // Nothing was done twice.
+    // Nothing was executed twice.
     assert_eq!(shop.ledger_sum(&refunded, "refund").await, 3000);
     assert_eq!(shop.ledger_sum(&capturing, "capture").await, 10_000);
 }
@@ -118,10 +118,10 @@ async fn api_and_worker_run_in_separate_processes() {
     assert_eq!(
         receiver.events(),
         Vec::<String>::new(),
-        "nobody delivers yet"
+        "no delivery without a worker"
     );
 
-    // On the API's own port number, which a worker does not take.
+    // Uses the API's port number, which a worker does not open.
     let mut worker = cluster.node(&[("NETWORK__PORT", &api.port.to_string())]);
     worker.start_as("worker");
     worker.ready().await;

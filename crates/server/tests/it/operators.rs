@@ -1,4 +1,4 @@
-//! What operators have beside a running server: stuck work, reconciliation, gauges, settings.
+//! Operator commands on a running server: stuck work, reconciliation, gauges, settings.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ on_both!(
     the_shop_is_registered_unless_another_endpoint_is_set
 );
 
-/// A notification as the simulator would sign it, over this amount.
+/// A notification for this amount with the simulator's signature.
 async fn post_notification(dev: &Dev, id: &str, amount: i64) -> u16 {
     let shop = dev.shop();
     let ledger = format!("{}/v1/ledger?reference={id}", shop.simulator);
@@ -66,7 +66,7 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let id = dev.shop().authorized().await;
     assert_eq!(dev.command(&["stuck"]).unwrap(), "", "nothing is stuck");
-    // Over another amount than the operation's: nobody may believe it.
+    // The amount differs from the operation's, so the notification must not be applied.
     assert_eq!(post_notification(&dev, &id, 1).await, 200);
     let line = eventually(10, "stuck work", || async {
         let listed = dev.command(&["stuck", "--limit", "5"]).unwrap();
@@ -100,7 +100,7 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
     );
     assert_eq!(dev.command(&["stuck"]).unwrap(), "");
     let again = run(&dev, &["stuck", "--dismiss", ntf]);
-    assert_eq!(again.status.code(), Some(1), "dismissed once only");
+    assert_eq!(again.status.code(), Some(1), "dismissed twice");
 }
 
 async fn stuck_notifications_are_dismissed_together(database: Database) {
@@ -161,7 +161,7 @@ async fn reconcile_finds_a_difference(database: Database) {
         "{summary}"
     );
 
-    // The PSP takes a refund back, and its word of it gets lost.
+    // The PSP reverses a refund, and the notification is dropped.
     shop.faults(json!({ "fail_late": ["refund"], "delay_notifications_ms": 600_000 }))
         .await;
     let order = json!({ "session_id": id, "amount": 700, "currency": "EUR", "reference": "r" });
@@ -202,14 +202,14 @@ async fn reconcile_finds_a_difference(database: Database) {
         assert_eq!(wrong.status.code(), Some(2), "{after}: {wrong:?}");
     }
 
-    // Before its time there was nothing; and nobody answers is no "all is well".
+    // Before the first operation there is nothing to compare; an unreachable PSP is an error.
     let none = run(&dev, &["reconcile", "--since", "0h"]);
     assert!(none.status.success(), "{none:?}");
     shop.faults(json!({ "error_rate": 1 })).await;
     let failing_lookups = run(&dev, &["reconcile", "--since", "1h"]);
     assert_eq!(failing_lookups.status.code(), Some(1));
     let summary = String::from_utf8(failing_lookups.stderr).unwrap();
-    assert!(summary.contains("3 could not be asked for"), "{summary}");
+    assert!(summary.contains("3 could not be looked up"), "{summary}");
     let wrong = run(&dev, &["reconcile", "--since", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
 }
@@ -254,8 +254,8 @@ async fn the_shop_is_registered_unless_another_endpoint_is_set(database: Databas
     assert_eq!(endpoint(&dev).await, first);
     dev.kill_9();
     dev.start_again();
-    assert_ne!(of_shop(&dev), first, "every start has other ports here");
-    assert_eq!(endpoint(&dev).await, of_shop(&dev), "it follows the shop");
+    assert_ne!(of_shop(&dev), first, "every start uses new ports");
+    assert_eq!(endpoint(&dev).await, of_shop(&dev), "it has a new URL");
 
     let receiver = Receiver::start();
     dev.shop().set_endpoint(&receiver.url).await;
@@ -270,7 +270,7 @@ async fn the_shop_is_registered_unless_another_endpoint_is_set(database: Databas
     assert_eq!(removed.status, 204);
     dev.kill_9();
     dev.start_again();
-    assert_eq!(endpoint(&dev).await, of_shop(&dev), "none was set");
+    assert_eq!(endpoint(&dev).await, of_shop(&dev), "no endpoint was set");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -292,9 +292,9 @@ async fn the_ops_view_checks_hosts_and_samples_queues() {
         let names_setting = body.contains("ONCHARGE__NETWORK__OPS_HOSTS");
         assert_eq!(names_setting, status == 421, "{host}: {body}");
     }
-    // It is sampled at once, and by nobody's request.
+    // The first sample is taken at once, without a request.
     eventually(5, "the first sample", || async {
-        let (_, page) = node.ops("/ops/").await.ok_or("nobody answers")?;
+        let (_, page) = node.ops("/ops/").await.ok_or("no response")?;
         let is_there = page.contains("this process has measured since ");
         if is_there { Ok(()) } else { Err(page) }
     })
@@ -382,7 +382,7 @@ async fn only_registered_origins_may_frame_the_checkout() {
     .await;
 }
 
-/// A command on the sandbox's data, however it ends.
+/// Runs a command on the sandbox's data; returns its output whatever its exit code.
 fn run(dev: &Dev, arguments: &[&str]) -> Output {
     let mut command = Command::new(ONCHARGE);
     command.args(arguments).args(dev.target());
@@ -470,7 +470,7 @@ async fn config_check_prints_the_settings_and_tests_the_database() {
         let mut command = Command::new(ONCHARGE);
         command.args(["config", "check"]).current_dir(dir.path());
         command.env("ONCHARGE__DATABASE__URL", url);
-        // A production refuses it.
+        // Production mode rejects it.
         command.env_remove("ONCHARGE_TEST_POSTGRES_URL");
         for (name, byte) in [("MASTER", 7), ("PEPPER", 8)] {
             let key = format!("k1:{}", base64(&[byte; 32]));

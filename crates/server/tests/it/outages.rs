@@ -1,4 +1,4 @@
-//! The database goes away and comes back under a running server, which need not be started again.
+//! The database becomes unreachable and reachable again; the server recovers without a restart.
 
 use serde_json::json;
 
@@ -11,7 +11,7 @@ async fn the_server_recovers_from_a_database_outage() {
     let cluster = Cluster::start(Some(database_proxy.url.clone())).await;
     let mut node = cluster.ready_node(&[]).await;
     let shop = cluster.merchant(&node);
-    // The clock captures this one in a moment, which is when the database is away.
+    // The automatic capture of this session is due during the outage.
     let by_clock = json!({ "capture": "automatic" });
     let (id, pay_token) = shop.create(by_clock).await;
     let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);

@@ -110,7 +110,7 @@ async fn three_d_secure(database: Database) {
             .expect(200);
         assert_eq!(asked["status"], "pending");
         assert_eq!(asked["next"]["type"], "challenge", "{asked}");
-        // The same token again starts nothing.
+        // The same token does not start another attempt.
         assert_eq!(
             shop.shopper(&id, &pay_token, "pay", &body)
                 .await
@@ -140,7 +140,7 @@ async fn three_d_secure(database: Database) {
         })
         .await;
     }
-    // Left alone by the shopper: another card can be used at once.
+    // The shopper abandons the challenge: another card can be used at once.
     let (id, pay_token) = shop.create(json!({})).await;
     shop.pay(&id, &pay_token, "4000002500003155")
         .await

@@ -1,4 +1,4 @@
-//! What is answered when the PSP does not simply say yes: each row of the table, by its faults.
+//! The responses of the API to each kind of PSP response, produced by the simulator's faults.
 
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ async fn wait_for_member(shop: &Shop, id: &str, member: &str, value: Value) {
     .await;
 }
 
-/// Word comes by notification.
+/// The outcome arrives by notification.
 async fn accepted(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
@@ -77,14 +77,14 @@ async fn accepted(database: Database) {
     .await;
 }
 
-/// The work is done, the answer is lost; recovery finds out.
+/// The operation is executed, its response is lost; recovery looks up the outcome.
 async fn unknown(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
     let (for_capture, for_cancel) = (shop.authorized().await, shop.authorized().await);
     let for_refund = shop.captured().await;
     let (new, pay_token) = shop.create(json!({ "capture": "manual" })).await;
-    // Notifications are held back, or they would tell the outcome before the request is answered.
+    // Notifications are held back, otherwise the outcome would be known before the request ends.
     let lost = json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 60_000 });
     shop.faults(lost).await;
 
@@ -120,7 +120,7 @@ async fn unknown(database: Database) {
     .await;
 }
 
-/// Nobody listens at the PSP.
+/// The PSP is unreachable.
 async fn not_sent(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
@@ -148,7 +148,7 @@ async fn not_sent(database: Database) {
     let (status, refund) = act(&shop, &captured, "refund", None).await;
     assert_eq!((status, &refund["psp_reference"]), (201, &Value::Null));
 
-    // Once it listens again: the key is free, the refund goes out, the shopper pays.
+    // Once the PSP is reachable: the key is free, the refund is sent, the shopper pays.
     eventually(20, "the PSP", || async {
         match shop
             .http
@@ -181,7 +181,7 @@ async fn not_sent(database: Database) {
     assert_eq!(shop.ledger_sum(&authorized, "capture").await, 10_000);
 }
 
-/// The PSP says no.
+/// The PSP refuses.
 async fn refused(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
@@ -207,7 +207,7 @@ async fn refused(database: Database) {
     );
     assert_eq!(shop.session(&captured).await["amount_refundable"], 10_000);
 
-    // Remembered, even where the PSP would say yes now.
+    // The stored refusal is repeated, even if the PSP would approve now.
     shop.faults(json!({})).await;
     let (status, _) = act(&shop, &authorized, "capture", Some("capture")).await;
     assert_eq!(status, 409);

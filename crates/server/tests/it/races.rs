@@ -1,4 +1,4 @@
-//! Many requests at the same moment: nothing is doubled, nothing is lost.
+//! Concurrent requests: nothing is doubled, nothing is lost.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ on_both!(
     responses_and_notifications_race,
 );
 
-/// Sends requests at the same moment and collects the answers.
+/// Sends requests concurrently and collects the responses.
 async fn send_concurrently<F>(requests: impl Iterator<Item = F>) -> Vec<ApiResponse>
 where
     F: Future<Output = ApiResponse> + Send + 'static,
@@ -120,7 +120,7 @@ async fn capture_against_cancel(database: Database) {
     }
 }
 
-/// Session and ledger tell the same story of an authorisation's end.
+/// Checks that session and ledger agree about how an authorization ended.
 async fn assert_ledger_agrees(shop: &Shop, id: &str) {
     let session = shop.session(id).await;
     let captured = shop.ledger_sum(id, "capture").await;
@@ -162,8 +162,7 @@ async fn only_one_of_concurrent_cards_is_charged(database: Database) {
     assert_eq!(shop.ledger(&id).await, [("authorise".to_owned(), 10_000)]);
 }
 
-/// Each payment's answer and its notification meet; nobody's money is taken for money that
-/// nobody waits for.
+/// A response and its notification arrive concurrently; no payment is compensated by mistake.
 async fn responses_and_notifications_race(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();

@@ -1,7 +1,8 @@
-//! Two nodes on one PostgreSQL, and a PSP that sends its whole backlog of notifications again, in
-//! random order, to both of them at the same time: no result is dropped.
+//! Two nodes on one PostgreSQL database, and a PSP that sends its whole backlog of notifications
+//! again, in random order, to both nodes concurrently: no result is dropped.
 //!
-//! `ONCHARGE_REPLAY_SESSIONS` (60) and `ONCHARGE_REPLAY_SEED` (the time): the seed is printed.
+//! `ONCHARGE_REPLAY_SESSIONS` (default 60) and `ONCHARGE_REPLAY_SEED` (default: the time) configure
+//! it; the seed is printed.
 
 use std::{
     collections::BTreeMap,
@@ -16,24 +17,25 @@ use serde_json::json;
 
 use crate::support::{Cluster, Database, Shop, eventually, node::Node, shop::GOOD_CARD};
 
-/// How many requests run at the same time.
+/// Maximum number of concurrent requests.
 const CONCURRENCY: usize = 16;
 const NOTIFICATION_PATH: &str = "/webhooks/psp/simulator/default";
 const SIGNATURE: &str = "X-Psp-Signature";
 
-/// How long the PSP may take to decide everything, and the nodes to apply it, in seconds.
+/// How long the PSP may take to finish all operations, and the nodes to apply the results, in
+/// seconds.
 fn time_limit(sessions: u64) -> u64 {
     120 + sessions / 5
 }
 
-/// A notification as the PSP sent it.
+/// A recorded notification of the PSP.
 #[derive(Clone)]
 struct Notification {
     signature: String,
     body: web::Bytes,
 }
 
-/// Takes the notifications instead of the nodes.
+/// Receives the notifications in place of the nodes.
 struct Collector {
     origin: String,
     collected: Arc<Mutex<Vec<Notification>>>,
@@ -66,7 +68,7 @@ impl Collector {
     }
 }
 
-/// Two nodes whose PSP sends its notifications to neither of them.
+/// Two nodes, neither of which receives the PSP's notifications.
 struct Deployment {
     cluster: Cluster,
     nodes: [Node; 2],
@@ -94,16 +96,16 @@ impl Deployment {
         }
     }
 
-    /// Runs an action for all sessions; the PSP reverses what it has done for every second one.
-    /// Then replays what the PSP has said.
+    /// Runs an action for all sessions; the PSP reverses half of the executed operations. Then
+    /// replays the PSP's notifications.
     async fn phase<F>(&mut self, kind: &str, sessions: &[String], act: impl Fn(String) -> F)
     where
         F: Future<Output = ()>,
     {
         let (reversed, kept): (Vec<_>, Vec<_>) =
             sessions.iter().enumerate().partition(|(n, _)| n % 2 == 0);
-        // Only of an authorization does the PSP report both where it has first accepted it. Responses
-        // are lost too rarely to open the circuit breaker.
+        // Only for authorizations does the PSP report acceptance and reversal separately. Few
+        // responses are lost, so that the circuit breaker stays closed.
         let reversing = if kind == "authorise" {
             json!({ "asynchronous": true, "fail_late": [kind] })
         } else {
@@ -123,8 +125,8 @@ impl Deployment {
         self.replay().await;
     }
 
-    /// Waits until the PSP has nothing left to do or to send. Then sends every notification to both
-    /// nodes, in another random order to each, at the same time.
+    /// Waits until the PSP has nothing left to execute or send. Then sends every notification to
+    /// both nodes concurrently, in a different random order to each.
     async fn replay(&mut self) {
         self.cluster.wait_for_idle_psp(self.time_limit).await;
         let backlog = self.collector.take();
@@ -166,7 +168,7 @@ impl Deployment {
             .await;
     }
 
-    /// The sessions that have this status, of these.
+    /// Those of these sessions that have this status.
     async fn in_status(&self, sessions: &[String], status: &str) -> Vec<String> {
         let mut found = Vec::new();
         for session in sessions {
@@ -178,7 +180,7 @@ impl Deployment {
     }
 }
 
-/// What differs between the API and the PSP's ledger for a session.
+/// The differences between the API and the PSP's ledger for a session.
 async fn difference(shop: &Shop, id: &str) -> Option<String> {
     let session = shop.session(id).await;
     let mut sums: BTreeMap<String, i64> = BTreeMap::new();
@@ -194,7 +196,7 @@ async fn difference(shop: &Shop, id: &str) -> Option<String> {
         "captured" => {
             captured == amount("amount_captured") && refunded == amount("amount_refunded")
         }
-        // A capture that was reversed leaves its authorization used up.
+        // A reversed capture leaves its authorization used up.
         "error" => captured == 0,
         _ => held == 0 && captured == 0,
     };
@@ -262,14 +264,14 @@ async fn no_result_of_a_replayed_backlog_is_dropped() {
     deployment.phase("refund", &captured, refund).await;
 
     shop.faults(json!({})).await;
-    // Compensations bring notifications of their own.
+    // Compensations cause further notifications.
     for _ in 0..2 {
         deployment.replay().await;
     }
     audit(&deployment, &sessions).await;
 }
 
-/// Every session agrees with the PSP's ledger, once compensations are done.
+/// Waits until every session agrees with the PSP's ledger, after compensations have ended.
 async fn audit(deployment: &Deployment, sessions: &[String]) {
     let shop = &deployment.shop;
     let mut statuses: BTreeMap<String, usize> = BTreeMap::new();
@@ -282,7 +284,10 @@ async fn audit(deployment: &Deployment, sessions: &[String]) {
         *statuses.entry(status).or_default() += 1;
     }
     eprintln!("{statuses:?}");
-    assert!(statuses.len() >= 4, "every outcome occurs: {statuses:?}");
+    assert!(
+        statuses.len() >= 4,
+        "not every outcome occurs: {statuses:?}"
+    );
     let reconciled = deployment.nodes[0].command(&["reconcile", "--since", "2020-01-01T00:00:00Z"]);
     let found = String::from_utf8_lossy(&reconciled.stdout);
     assert!(reconciled.status.success(), "reconcile finds {found}");

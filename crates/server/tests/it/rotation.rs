@@ -1,5 +1,5 @@
-//! Rotation of master keys and peppers by rolling restarts of two nodes with different lists, and
-//! what a start is refused for.
+//! Rotation of master keys and peppers by rolling restarts of two nodes with different key lists,
+//! and key lists that prevent a start.
 
 use std::sync::{
     Arc, Mutex,
@@ -23,7 +23,7 @@ const OTHER_P1: &str = "p1:BgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgY=";
 
 const BANNED: &str = "banned@example.com";
 
-/// Lists of keys, the first ones first.
+/// Lists of keys; the first key is the current one.
 #[derive(Clone, Copy)]
 struct KeyLists<'a> {
     master: &'a [&'a str],
@@ -63,7 +63,7 @@ async fn started(cluster: &Cluster, lists: KeyLists<'_>) -> Node {
     node
 }
 
-/// What a command is refused with.
+/// The error output of a refused command.
 fn command_error(node: &Node, arguments: &[&str]) -> String {
     let output = node.command(arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -71,7 +71,7 @@ fn command_error(node: &Node, arguments: &[&str]) -> String {
     errors
 }
 
-/// What a start with these lists is refused with.
+/// The error output of a refused start with these lists.
 fn start_error(cluster: &Cluster, lists: KeyLists<'_>) -> String {
     command_error(&node(cluster, lists), &["serve"])
 }
@@ -89,13 +89,13 @@ fn pepper_of(node: &Node, ban: &str) -> String {
     line["pepper"].as_str().unwrap().to_owned()
 }
 
-/// Shoppers who come by while nodes are replaced.
+/// Shoppers who pay while nodes are replaced.
 #[derive(Clone)]
 struct ShopperLoad {
     shop: Shop,
     bases: Arc<Mutex<Vec<String>>>,
     is_over: Arc<AtomicBool>,
-    /// A turn takes the next node, as a load balancer would.
+    /// Selects the nodes in turn, as a load balancer would.
     next_node: Arc<AtomicUsize>,
     served: Arc<AtomicUsize>,
     problems: Arc<Mutex<Vec<String>>>,
@@ -113,7 +113,7 @@ impl ShopperLoad {
         }
     }
 
-    /// The merchant at the next node.
+    /// The merchant, with requests to the next node.
     fn next(&self) -> Shop {
         let bases = self.bases.lock().unwrap();
         let turn = self.next_node.fetch_add(1, Ordering::Relaxed);
@@ -126,13 +126,13 @@ impl ShopperLoad {
         self.problems.lock().unwrap().push(what);
     }
 
-    /// A shopper pays at other nodes than the one that made the session, until it is over.
+    /// A shopper pays at other nodes than the one that created the session, until the load ends.
     async fn pay_until_over(self) {
         while !self.is_over.load(Ordering::Relaxed) {
             let body = order(json!({ "customer_email": "good@example.com" })).to_string();
             let shop = self.next();
             let created = shop.try_call("POST", "/v1/checkout/sessions", &body, None);
-            // A node that stops closes its connections.
+            // A stopping node closes its connections.
             let Ok(created) = created.await else { continue };
             if created.status != 201 {
                 self.check_status("create", created.status, &created.body);
@@ -157,7 +157,7 @@ impl ShopperLoad {
                 self.check_status("read", read.status, &read.body);
                 continue;
             }
-            // A processor that is slow leaves it pending.
+            // A slow PSP leaves it pending.
             let status = read.json()["status"].clone();
             if status == "authorized" || status == "captured" {
                 self.served.fetch_add(1, Ordering::Relaxed);
@@ -165,7 +165,7 @@ impl ShopperLoad {
         }
     }
 
-    /// A banned shopper tries until it is over.
+    /// A banned shopper tries to pay until the load ends.
     async fn pay_while_banned(self) {
         let body = order(json!({ "customer_email": BANNED })).to_string();
         while !self.is_over.load(Ordering::Relaxed) {
@@ -186,7 +186,7 @@ impl ShopperLoad {
         }
     }
 
-    /// Waits until so many more shoppers were served.
+    /// Waits until this many more shoppers have paid.
     async fn wait_for_served(&self, more: usize) {
         let wanted = self.served.load(Ordering::Relaxed) + more;
         eventually(60, "the load", || async {
@@ -216,8 +216,8 @@ impl ShopperLoad {
     }
 }
 
-/// Between the halves of the first rollout nobody seals or hashes under the new keys: one node lacks
-/// them.
+/// Between the halves of the first rollout no node seals or hashes with the new keys, because one
+/// node lacks them.
 fn assert_new_keys_are_not_used(cluster: &Cluster, first: &Node) {
     let moved = node(cluster, MOVED_FIRST);
     let lacking = command_error(&moved, &["keys", "reseal"]);
@@ -255,7 +255,7 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
     assert_new_keys_are_not_used(&cluster, &first);
     load.replace(&cluster, &mut second, ADDED_LAST).await;
 
-    // The second one: from here on new bans are under the new pepper.
+    // Second rollout: new bans use the new pepper.
     load.replace(&cluster, &mut first, MOVED_FIRST).await;
     let under_new = ban(&first, "newer@example.com");
     assert_eq!(pepper_of(&second, &under_new), "p2");
@@ -278,13 +278,13 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
     assert_eq!(String::from_utf8_lossy(&again.stdout), "{\"resealed\":0}\n");
     let notes = String::from_utf8_lossy(&again.stderr);
     assert!(!notes.contains("still in use"), "{notes}");
-    eventually(10, "a hit is rewritten", || async {
+    eventually(10, "the applied ban is rehashed", || async {
         let pepper = pepper_of(&first, &banned);
         (pepper == "p2").then_some(()).ok_or(pepper)
     })
     .await;
 
-    // The old pepper is needed as long as a ban is under it.
+    // The old pepper is needed as long as a ban uses it.
     let start_failure = start_error(&cluster, NEW);
     assert!(
         start_failure.contains("keys.pepper lacks the key \"p1\""),
@@ -324,7 +324,7 @@ async fn mismatched_keys_prevent_the_start() {
     let live = ban(&first, BANNED);
     let tried =
         |master: &[&str], pepper: &[&str]| start_error(&cluster, KeyLists { master, pepper });
-    // Nothing was made with it yet, but a live node has it.
+    // No data uses the key yet, but a live node has it.
     let other_k2 = OTHER_K1.replace("k1:", "k2:");
     let errors = tried(&[K1, &other_k2], &[P1]);
     assert!(
@@ -353,7 +353,7 @@ async fn mismatched_keys_prevent_the_start() {
         let errors = tried(&[master], &[pepper]);
         assert!(errors.contains(expected), "{master} {pepper}: {errors}");
     }
-    // A command does not work with them either, and a refused start leaves nothing behind.
+    // Commands are refused with these keys as well, and a refused start registers nothing.
     for command in [&["ban", "list"][..], &["config", "check"]] {
         let errors = command_error(&node(&cluster, NEW), command);
         assert!(

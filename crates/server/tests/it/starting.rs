@@ -1,4 +1,4 @@
-//! The start of a production: what it refuses to guess, and what its first log line says.
+//! Start in production mode: settings that have no default, and the first log line.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ const KEYS: [(&str, &str); 2] = [
     ),
 ];
 
-/// Runs it in this directory, with these variables beside the keys and no others.
+/// Runs the binary in this directory, with the keys and these variables as its only environment.
 fn run(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     let mut command = Command::new(ONCHARGE);
     command
@@ -32,13 +32,13 @@ fn run(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     command.args(arguments).current_dir(dir).output().unwrap()
 }
 
-/// What it says on standard error, where it ended with this code and left nothing behind.
+/// Its error output, after it ended with this code and wrote no file.
 #[track_caller]
 fn refusal(dir: &TempDir, output: &Output, code: i32) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{errors}");
     let file_count = fs::read_dir(dir.path()).unwrap().count();
-    assert_eq!(file_count, 0, "it has written something: {errors}");
+    assert_eq!(file_count, 0, "files were written: {errors}");
     errors
 }
 
@@ -77,7 +77,7 @@ fn an_unknown_setting_prevents_the_start() {
             assert!(!errors.contains("hunter2"), "{errors}");
         }
     }
-    // A merchant's program may run in the same shell.
+    // Another program of the merchant may set variables in the same shell.
     let client = [("ONCHARGE_URL", "x"), ("ONCHARGE_API_KEY", "x")];
     let output = run(
         dir.path(),
@@ -226,7 +226,7 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
         );
         assert!(output.stdout.is_empty());
     }
-    // An account that is taken out of the configuration later is named by the log.
+    // An account that is removed from the configuration later is named in the log.
     let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
     let mut other = cluster.node(&[]).without("PSP__");
@@ -239,7 +239,7 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     let errors = String::from_utf8_lossy(&checked.stderr);
     assert_eq!(checked.status.code(), Some(1), "{errors}");
     assert!(
-        errors.contains("not configured under psp: simulator/default"),
+        errors.contains("not configured: add simulator/default"),
         "{errors}"
     );
     let mut same = shop.clone();

@@ -1,4 +1,4 @@
-//! SIGTERM under load, and clients that go away: what was begun is finished, once.
+//! SIGTERM under load and disconnecting clients: each started operation is completed, once.
 
 use std::{
     io::Write,
@@ -16,9 +16,9 @@ use crate::support::{Database, Dev, Shop, eventually, on_both, shop::order};
 
 on_both!(sigterm_under_load, a_client_that_resets_its_connection);
 
-/// How many refunds are with a slow PSP when the signal comes.
+/// Number of refunds in progress at a slow PSP when the signal is sent.
 const REFUNDS: u8 = 8;
-/// How many clients create sessions meanwhile.
+/// Number of clients that create sessions during the stop.
 const CLIENTS: u64 = 8;
 
 fn refund_of(id: &str, number: u8) -> String {
@@ -28,9 +28,9 @@ fn refund_of(id: &str, number: u8) -> String {
     order.to_string()
 }
 
-/// Waits until so many refunds are written down, and so are under way.
+/// Waits until this many refunds are stored, and therefore in progress.
 async fn wait_for_refunds(shop: &Shop, id: &str, many: u8) {
-    eventually(10, "refunds under way", || async {
+    eventually(10, "refunds in progress", || async {
         let list = shop.get(&format!("/v1/refunds?session_id={id}")).await;
         let list = list.expect(200);
         let count = list["data"].as_array().unwrap().len();
@@ -46,7 +46,8 @@ async fn wait_for_refunds(shop: &Shop, id: &str, many: u8) {
 async fn sigterm_under_load(database: Database) {
     let mut dev = Dev::start(database, &[]).await;
     let mut shop = dev.shop();
-    // A connection for each request: on a kept one a request may cross the server's farewell.
+    // One connection per request: on a kept connection, a request may be sent while the server
+    // closes it.
     shop.http = reqwest::Client::builder()
         .no_proxy()
         .pool_max_idle_per_host(0)
@@ -110,7 +111,7 @@ async fn sigterm_under_load(database: Database) {
         let session = again.expect(201);
         if let Some(acknowledged) = acknowledged {
             assert_eq!(session["session_id"], acknowledged["session_id"], "{key}");
-            assert!(again.replayed, "{key} was answered, and is gone");
+            assert!(again.replayed, "the response to {key} is lost");
         }
     }
 }
@@ -121,7 +122,8 @@ async fn create(shop: &Shop, key: &str) -> Result<crate::support::ApiResponse, r
     shop.try_call("POST", target, &body, Some(key)).await
 }
 
-/// Creates until nobody answers: each key with the session that it was answered, if it was.
+/// Creates sessions until connections are refused: each key, with the session in its response if
+/// there was one.
 async fn create_until(
     shop: Shop,
     client: u64,
@@ -132,7 +134,7 @@ async fn create_until(
     for number in 0.. {
         let key = format!("client-{client}-{number}");
         let Ok(response) = create(&shop, &key).await else {
-            // Nobody took it: the port is shut.
+            // Connection refused: the port is closed.
             created.push((key, None));
             break;
         };
@@ -165,7 +167,7 @@ async fn a_client_that_resets_its_connection(database: Database) {
         .write_all(format!("{head}{body}").as_bytes())
         .unwrap();
     wait_for_refunds(&shop, &id, 1).await;
-    // Not closed, but reset: whatever waits to be read or written is thrown away.
+    // Resets the connection instead of closing it, so unread and unsent data is discarded.
     let socket = socket2::SockRef::from(&stream);
     socket.set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
@@ -174,7 +176,7 @@ async fn a_client_that_resets_its_connection(database: Database) {
         let response = shop.call("POST", target, &body, Some("key")).await;
         match response.status {
             201 => Ok(response),
-            // While the first request is still at work.
+            // While the first request is in progress.
             409 => Err(response.body),
             _ => panic!("{response:?}"),
         }

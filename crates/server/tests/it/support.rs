@@ -1,4 +1,4 @@
-//! What the tests share: running binaries, a merchant, a shopper, the PSP's ledger.
+//! Shared by the tests: running binaries, a merchant, a shopper, the PSP's ledger.
 
 pub(crate) mod audit;
 pub(crate) mod binary;
@@ -17,7 +17,7 @@ pub(crate) use shop::{ApiResponse, Shop};
 
 use std::time::{Duration, Instant};
 
-/// Asks again until the answer is there; fails after `seconds` with the last thing seen.
+/// Polls until there is a result; fails after `seconds` with the last error.
 pub(crate) async fn eventually<T, F>(seconds: u64, what: &str, mut ask: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, String>>,

@@ -1,4 +1,4 @@
-//! The start of a server whose database is not there, or is not as it should be.
+//! Start of a server whose database is absent or in an unexpected state.
 
 use std::{
     net::TcpListener,
@@ -17,7 +17,7 @@ use crate::support::{
     shop::order,
 };
 
-/// A stage whose database is behind a shut door; its URL holds a password.
+/// A cluster whose database is behind a closed proxy; the URL contains a password.
 async fn cluster_behind_closed_proxy() -> (Cluster, DatabaseProxy) {
     let url = Database::Postgres.fresh().await.unwrap();
     let mut database_proxy = DatabaseProxy::closed(&url);
@@ -39,18 +39,24 @@ async fn a_node_waits_for_its_database() {
     node.wait_for_status("/healthz", 200, 10).await;
     node.wait_for_log("database unreachable, retrying").await;
     let (status, _) = node.ops("/readyz").await.unwrap();
-    assert_eq!(status, 503, "alive, but not ready");
+    assert_eq!(status, 503, "live, but not ready");
     let (_, metrics) = node.ops("/metrics").await.unwrap();
     assert!(metrics.contains("oncharge_store_up 0"), "{metrics}");
     let api = std::net::TcpStream::connect(("127.0.0.1", node.port));
-    assert!(api.is_err(), "nobody is let in yet");
+    assert!(
+        api.is_err(),
+        "the API accepts connections before the database is ready"
+    );
 
     database_proxy.open();
     node.ready().await;
     let shop = cluster.merchant(&node);
     shop.create(json!({})).await;
     let log = node.log();
-    assert!(!log.contains("hunter2"), "the password is logged:\n{log}");
+    assert!(
+        !log.contains("hunter2"),
+        "the log contains the password:\n{log}"
+    );
     assert!(node.terminate().0.success());
 }
 
@@ -158,7 +164,7 @@ async fn permanent_errors_end_the_start() {
         assert!(errors.contains(expected), "{value}: {errors}");
         assert!(!errors.contains("hunter2"), "{errors}");
     }
-    // Another key than the one that sealed what is there.
+    // Another key than the one that sealed the stored values.
     let mut node = cluster.ready_node(&[]).await;
     cluster.merchant(&node).create(json!({})).await;
     assert!(node.terminate().0.success());
@@ -182,7 +188,7 @@ async fn commands_do_not_wait() {
         let output = node.command(command);
         assert_eq!(output.status.code(), Some(1), "{command:?}");
         let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(errors.contains("database cannot be opened"), "{errors}");
+        assert!(errors.contains("cannot open the database"), "{errors}");
         assert!(!errors.contains("hunter2"), "{errors}");
     }
 }

@@ -1,5 +1,5 @@
-//! Webhooks through the real binary, from both sides: what a merchant's server gets and when, where
-//! a merchant may have it sent, and what somebody who forges a PSP's word gets from it.
+//! Webhooks of the real binary in both directions: deliveries to merchants and their schedule,
+//! hostile endpoint URLs, and forged notifications from PSPs.
 
 mod addresses;
 mod endpoint;
@@ -7,5 +7,5 @@ mod forged;
 mod schedule;
 mod verified;
 
-/// A sandbox whose schedule makes an hour a second.
+/// A sandbox whose webhook schedule runs at one second per hour.
 const FAST: [&str; 2] = ["--webhook-clock", "fast"];

@@ -1,5 +1,5 @@
-//! The audit: whatever was acknowledged is there, every cent is where the API says it is, and every
-//! merchant was told.
+//! The audit: everything acknowledged is stored, all money is where the API reports it, and
+//! merchants received all events.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -20,53 +20,52 @@ use crate::{
     plan::{RoundPlan, SeededRng},
 };
 
-/// How long whoever is still without an answer goes on asking in the quiet, and how long the
-/// auditors do.
+/// How long unanswered requests are retried after the load, and how long the audit retries a read.
 pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long work may stay open once there is no trouble. The longest is an attempt that never left
-/// and whose session has expired meanwhile: a minute, and the back-off of 30 s, after the session's
-/// own time.
+/// Time until all work must have ended after the load. The longest case is an attempt that was
+/// never sent and whose session has expired: a minute and the back-off of 30 s, after the session's
+/// own lifetime.
 pub(crate) const QUIESCENCE_TIMEOUT: Duration = Duration::from_secs(130);
-/// How often the databases are asked whether there is quiet.
+/// Poll interval of the databases.
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
-/// How many events of each merchant are delivered once more in every round.
+/// Number of events per merchant that are redelivered in every round.
 const REDELIVERED: usize = 2;
 
-/// What was found, and how much there was to look at.
+/// The findings, and counts of what was checked.
 #[derive(Default)]
 pub(crate) struct Audit {
     findings: Vec<String>,
     counts: BTreeMap<&'static str, u64>,
-    /// What was open the longest in the quiet of this round.
+    /// The item that was open the longest in this round.
     last: String,
-    /// Refunds that were paid out of captures which were taken back, of all rounds.
+    /// Refunds that were paid out of captures that were reversed, of all rounds.
     unfunded_refunds: BTreeSet<String>,
 }
 
 impl Audit {
-    /// What was open the longest in the quiet of this round.
+    /// The item that was open the longest in this round.
     pub(crate) fn last(&self) -> &str {
         &self.last
     }
 
-    /// What is wrong, once each.
+    /// The findings, without duplicates.
     pub(crate) fn findings(&self) -> Vec<String> {
         self.findings.clone()
     }
 
-    /// How much there was to look at.
+    /// The counts of what was checked.
     pub(crate) fn summary(&self) -> String {
         counted(&self.counts)
     }
 
-    /// Adds what was done to the stage.
+    /// Adds the faults that were caused.
     pub(crate) fn add(&mut self, disruption_counts: &DisruptionCounts) {
         for (what, count) in disruption_counts.counts() {
             *self.counts.entry(what).or_default() += count;
         }
     }
 
-    /// Waits until nothing is open any more; what still is at that time is stuck.
+    /// Waits until no work is open; work that is still open at that time is stuck.
     pub(crate) async fn wait_for_quiescence(
         &mut self,
         database_state: &DatabaseState,
@@ -88,8 +87,8 @@ impl Audit {
         }
     }
 
-    /// Has the merchants ask for events once more: those that were given up, and a few others; each
-    /// must come once more.
+    /// Requests the redelivery of dead deliveries and of a few others; each event must arrive once
+    /// more.
     pub(crate) async fn redeliver(
         &mut self,
         clients: &Clients,
@@ -120,7 +119,7 @@ impl Audit {
             let after = DeliveryLog::of(&cluster.receivers[*merchant]).count(event);
             if after <= *before {
                 self.findings
-                    .push(format!("{event} was not delivered once more"));
+                    .push(format!("{event} was not delivered again"));
             }
         }
         let dead = database_state.dead().await.into_iter();
@@ -136,11 +135,11 @@ impl Audit {
         let response = shop.try_call("POST", &target, "{}", None).await.unwrap();
         if response.status != 202 {
             self.findings
-                .push(format!("{target} was answered {response:?}"));
+                .push(format!("{target} returned {response:?}"));
         }
     }
 
-    /// What the databases say by themselves.
+    /// Checks that need only the databases.
     pub(crate) async fn check_databases(&mut self, database_state: &DatabaseState) {
         self.findings.extend(database_state.sequence_gaps().await);
         self.findings
@@ -153,11 +152,11 @@ impl Audit {
         self.findings.extend(lost);
     }
 
-    /// What operators are shown about the time since then (RFC 3339).
+    /// Checks the operators' views of the time since then (RFC 3339).
     pub(crate) async fn operators(&mut self, cluster: &Cluster, since: &str) {
         let (differences, compared) = operators::reconcile(cluster, since);
         self.findings.extend(differences);
-        // The last time, that is all of them.
+        // The last call covers all rounds, so its count replaces the earlier ones.
         self.counts.insert("operations reconciled", compared);
         self.findings
             .extend(operators::stuck(cluster, &self.unfunded_refunds));
@@ -165,7 +164,7 @@ impl Audit {
         self.findings.extend(gauges);
     }
 
-    /// Looks at every order of a round; what there was, in a few words.
+    /// Checks every order of a round; returns a summary.
     pub(crate) async fn check_orders(
         &mut self,
         clients: &Clients,
@@ -201,7 +200,7 @@ impl Audit {
                 .extend(delivery_log.problems(&sessions.collect()));
             let (came, refused) = delivery_log.counts();
             *counts.entry("deliveries received").or_default() += came;
-            *counts.entry("of them not taken").or_default() += refused;
+            *counts.entry("of them rejected").or_default() += refused;
         }
         for (what, count) in &counts {
             *self.counts.entry(what).or_default() += count;
@@ -215,7 +214,7 @@ fn counted(counts: &BTreeMap<&'static str, u64>) -> String {
     each.collect::<Vec<_>>().join(", ")
 }
 
-/// Every session of the round by the merchant's reference: one each, if all is well.
+/// The sessions of the round by the merchant's reference; each reference should have exactly one.
 async fn sessions_of_round(clients: &Clients, plan: &RoundPlan) -> HashMap<String, Vec<Value>> {
     let mut found: HashMap<String, Vec<Value>> = HashMap::new();
     let prefix = format!("k{}-", plan.round);

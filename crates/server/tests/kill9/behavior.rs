@@ -1,4 +1,4 @@
-//! How a merchant's server behaves for a while, drawn from the seed.
+//! Behavior of a merchant's server for some time, generated from the seed.
 
 use std::{fmt, time::Duration};
 
@@ -6,19 +6,19 @@ use serde_json::Value;
 
 use crate::plan::SeededRng;
 
-/// What a merchant's server does with one delivery.
+/// The reaction to one delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reply {
-    /// Answers so.
+    /// Responds with this status.
     Status(u16),
-    /// Closes the connection without an answer.
+    /// Closes the connection without a response.
     Close,
-    /// Says nothing for so long, and then closes the connection.
+    /// Sends nothing for this long, then closes the connection.
     Hang(Duration),
 }
 
-/// How a merchant's server behaves: chances in a hundred. The same delivery meets the same reply
-/// under the same seed.
+/// Behavior of a merchant's server, in percentages. The same delivery gets the same reply under the
+/// same seed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Behavior {
     seed: u64,
@@ -28,7 +28,7 @@ pub(crate) struct Behavior {
 }
 
 impl Behavior {
-    /// It takes everything.
+    /// Accepts every delivery.
     pub(crate) fn healthy() -> Self {
         Self {
             seed: 0,
@@ -38,8 +38,8 @@ impl Behavior {
         }
     }
 
-    /// A mood for a while. A round is over before ten attempts are: in the worst one, a delivery
-    /// has failed five times when its server is well again.
+    /// A random behavior. A round ends before ten attempts do: in the worst case a delivery has
+    /// failed five times when its server is healthy again.
     pub(crate) fn generate(rng: &mut SeededRng) -> Self {
         let (fails, closes, hangs) = *rng.pick(&[
             (0, 0, 0),
@@ -63,12 +63,12 @@ impl Behavior {
         self.fails + self.closes + self.hangs == 0
     }
 
-    /// What it does with a delivery of which it has seen so many attempts before.
+    /// The reply to a delivery of which this many attempts arrived before.
     pub(crate) fn reply(&self, body: &Value, before: u64) -> Reply {
         if self.is_healthy() {
             return Reply::Status(200);
         }
-        // Ids are new in each run; the order's reference and the number are not.
+        // Ids differ between runs; the order's reference and the sequence number do not.
         let reference = body["merchant_reference"].as_str().unwrap_or_default();
         let sequence = body["sequence"].as_u64().unwrap_or_default();
         let mut which = vec![self.seed, sequence, before];

@@ -1,5 +1,4 @@
-//! Merchants and shoppers who do not give up: they ask any node, again and again under the same
-//! key, and keep every answer.
+//! Merchants and shoppers who retry at any node, with the same key, and record every response.
 
 use std::{
     collections::BTreeMap,
@@ -17,22 +16,22 @@ use crate::{
     shop::{ApiResponse, Shop, read},
 };
 
-/// How long anyone waits for an answer.
+/// Time limit of a request.
 const TIMEOUT: Duration = Duration::from_secs(12);
-/// How often a card is sent to `pay`, which has a quota.
+/// Maximum number of calls of `pay` per card; the endpoint has a quota.
 const PAY_ATTEMPTS: u32 = 4;
 
-/// The people of a round.
+/// The clients of a round.
 pub(crate) struct Clients {
     /// By merchant, then by node.
     shops: Vec<Vec<Shop>>,
-    /// When they go home.
+    /// The end of the load.
     pub(crate) until: Instant,
     tally: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Clients {
-    /// People who work until then.
+    /// Clients that send requests until this time.
     pub(crate) fn new(cluster: &Cluster, until: Instant) -> Self {
         let bases = cluster.bases();
         let of_merchant = |pair: &Value| {
@@ -54,12 +53,12 @@ impl Clients {
         self.shops.len()
     }
 
-    /// Whether the day is over.
+    /// Whether the load has ended.
     pub(crate) fn is_over(&self) -> bool {
         Instant::now() >= self.until
     }
 
-    /// The merchant's way to some node.
+    /// The merchant's client for a random node.
     pub(crate) fn shop(&self, merchant: usize, rng: &mut SeededRng) -> &Shop {
         rng.pick(&self.shops[merchant])
     }
@@ -69,17 +68,18 @@ impl Clients {
         *tally.entry(what.to_owned()).or_default() += 1;
     }
 
-    /// What the people met with, by how often.
+    /// The outcomes of requests, by count.
     pub(crate) fn tally(&self) -> String {
         let tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
         let each = tally.iter().map(|(what, count)| format!("{what} {count}"));
         each.collect::<Vec<_>>().join(", ")
     }
 
-    /// A merchant's request, sent until it has an answer or the day is over.
+    /// Sends a merchant's request until it has a final response or the load ends.
     pub(crate) async fn post(&self, merchant: usize, rng: &mut SeededRng, request: &mut Request) {
         while !self.is_over() {
-            // Some send the same twice at once, as a proxy or an impatient job does; some hang up.
+            // Some requests are sent twice concurrently, as by a proxy; some clients disconnect
+            // early.
             let twice = rng.chance(8);
             let limit = if rng.chance(5) {
                 rng.millis(1, 60)
@@ -127,7 +127,7 @@ impl Clients {
         }
     }
 
-    /// What a merchant reads, from any node.
+    /// A merchant's read from any node.
     pub(crate) async fn get(
         &self,
         merchant: usize,
@@ -161,7 +161,7 @@ impl Clients {
         None
     }
 
-    /// Pays with a card; what the shopper sees then.
+    /// Pays with a card; returns the resulting status.
     pub(crate) async fn pay(
         &self,
         order_record: &mut OrderRecord,
@@ -183,7 +183,7 @@ impl Clients {
         self.wait_until_settled(order_record, rng).await
     }
 
-    /// A call of the shopper's page to any node; statuses are kept in the story.
+    /// A request of the shopper's page to any node; statuses are recorded in the order.
     pub(crate) async fn shopper(
         &self,
         order_record: &mut OrderRecord,
@@ -211,7 +211,7 @@ impl Clients {
         Some(response)
     }
 
-    /// Looks until the payment has come to a state, or for a few seconds.
+    /// Polls until the payment has a final state, or for a few seconds.
     pub(crate) async fn wait_until_settled(
         &self,
         order_record: &mut OrderRecord,
@@ -234,7 +234,7 @@ impl Clients {
         last
     }
 
-    /// Ends a 3-D Secure challenge at the PSP's page.
+    /// Ends a 3-D Secure challenge on the PSP's page.
     pub(crate) async fn end_challenge(&self, order_record: &OrderRecord, url: &str, outcome: &str) {
         let shop = &self.shops[order_record.merchant][0];
         let form_type = "application/x-www-form-urlencoded";

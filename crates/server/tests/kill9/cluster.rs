@@ -1,5 +1,5 @@
-//! The stage: a simulator and merchants' servers that outlive everything, the nodes, and the lines
-//! to their database.
+//! A simulator and merchants' servers that are never killed, the nodes, and the proxies to their
+//! database.
 
 use std::{
     collections::BTreeSet,
@@ -23,28 +23,28 @@ use crate::{
     shop::Shop,
 };
 
-/// How many merchants there are.
+/// Number of merchants.
 const MERCHANTS: usize = 6;
-/// How long a node may take until it is ready.
+/// Maximum time until a node is ready.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often somebody looks whether something has become so.
+/// Poll interval.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
-/// Log lines shown about a failure.
+/// Number of log lines shown for a failure.
 const SHOWN_LINES: usize = 120;
 
-/// Everything that a round plays on.
+/// All processes and servers of a test.
 pub(crate) struct Cluster {
     nodes: Vec<Node>,
     simulator: simulator::Running,
     http: reqwest::Client,
-    /// For each merchant, what its shop is made from.
+    /// For each merchant, the response of `merchant create`.
     pub(crate) merchants: Vec<Value>,
-    /// For each merchant, its server.
+    /// For each merchant, its webhook receiver.
     pub(crate) receivers: Vec<Receiver>,
 }
 
 impl Cluster {
-    /// Starts everything and makes the merchants.
+    /// Starts all processes and creates the merchants.
     pub(crate) async fn start(database_state: &DatabaseState, nodes: usize) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let config = simulator::Config::new(
@@ -65,7 +65,7 @@ impl Cluster {
             merchants: Vec::new(),
             receivers: Vec::new(),
         };
-        // Beside each other: one of them brings the schema.
+        // Started concurrently: one of them migrates the database.
         for node in &cluster.nodes {
             node.start();
         }
@@ -76,7 +76,7 @@ impl Cluster {
         cluster
     }
 
-    /// Makes a merchant with its settings, and its server with its endpoint.
+    /// Creates a merchant with its settings, its receiver and its endpoint.
     async fn create_merchant(&mut self, number: usize) {
         let name = format!("Shop {number}");
         let mut pair = self.json(&["merchant", "create", "--name", &name]);
@@ -97,7 +97,7 @@ impl Cluster {
         self.receivers.push(receiver);
     }
 
-    /// Who takes part.
+    /// The numbers of participants.
     pub(crate) fn participants(&self) -> Participants {
         Participants {
             nodes: self.nodes.len(),
@@ -111,7 +111,7 @@ impl Cluster {
         self.nodes.iter().map(Node::base).collect()
     }
 
-    /// Runs a command beside the nodes.
+    /// Runs an operator command.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.nodes[0].command(arguments)
     }
@@ -124,7 +124,7 @@ impl Cluster {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Plays the trouble of a plan.
+    /// Executes the faults of a plan.
     pub(crate) async fn run_faults(&self, plan: &RoundPlan) -> DisruptionCounts {
         let disruption_counts = DisruptionCounts::default();
         let nodes = self.nodes.iter().zip(&plan.nodes);
@@ -180,7 +180,7 @@ impl Cluster {
                     self.ready(node).await;
                 }
                 Event::LinkFault { kind, duration } => {
-                    let link = node.link.as_ref().expect("a line to break");
+                    let link = node.link.as_ref().expect("a link to break");
                     disruption_counts
                         .link_faults(*kind)
                         .fetch_add(1, Ordering::Relaxed);
@@ -192,14 +192,14 @@ impl Cluster {
         }
     }
 
-    /// Starts a node that finds no database: it must wait for it, alive and not ready.
+    /// Starts a node without a database: it must wait for it, live and not ready.
     async fn start_without_database(
         &self,
         node: &Node,
         duration: Duration,
         disruption_counts: &DisruptionCounts,
     ) {
-        let link = node.link.as_ref().expect("a line to break");
+        let link = node.link.as_ref().expect("a link to break");
         disruption_counts
             .link_faults(LinkFault::Absent)
             .fetch_add(1, Ordering::Relaxed);
@@ -210,7 +210,7 @@ impl Cluster {
             node.assert_running();
             assert!(
                 Instant::now() < until,
-                "a node without a database is not there:\n{}",
+                "a node without a database is not live:\n{}",
                 node.tail()
             );
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -218,7 +218,10 @@ impl Cluster {
         tokio::time::sleep(duration).await;
         node.assert_running();
         let is_ready = self.is_successful(node, "/readyz").await;
-        assert!(!is_ready, "a node without a database says that it is ready");
+        assert!(
+            !is_ready,
+            "a node without a database reports that it is ready"
+        );
         link.set(None).await;
     }
 
@@ -230,7 +233,7 @@ impl Cluster {
     async fn faults(&self, set: &Value) {
         let url = format!("{}/v1/faults", self.simulator.url());
         let until = Instant::now() + START_TIMEOUT;
-        // While its door is closed by a fault, nobody gets through.
+        // Fails while a fault has closed the simulator's port.
         loop {
             let put = self.http.put(&url).json(set).send().await;
             match put.and_then(reqwest::Response::error_for_status) {
@@ -241,7 +244,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until a node can work; fails where it has ended by itself.
+    /// Waits until a node is ready; panics if it has exited.
     async fn ready(&self, node: &Node) {
         let until = Instant::now() + START_TIMEOUT;
         while !self.is_successful(node, "/readyz").await {
@@ -255,14 +258,14 @@ impl Cluster {
         }
     }
 
-    /// Waits until every node can work.
+    /// Waits until every node is ready.
     pub(crate) async fn wait_until_ready(&self) {
         for node in &self.nodes {
             self.ready(node).await;
         }
     }
 
-    /// What each node's `/metrics` says.
+    /// The response of each node's `/metrics`.
     pub(crate) async fn metrics(&self) -> Vec<String> {
         let mut all = Vec::new();
         for node in &self.nodes {
@@ -272,14 +275,14 @@ impl Cluster {
         all
     }
 
-    /// Ends all nodes, so that nothing moves while a failure is written down.
+    /// Kills all nodes, so that nothing changes while evidence is saved.
     pub(crate) fn stop_all(&self) {
         for node in &self.nodes {
             node.kill();
         }
     }
 
-    /// The log lines that name one of these ids.
+    /// The log lines that contain one of these ids.
     pub(crate) fn logs_about(&self, ids: &BTreeSet<&str>) -> String {
         let mut found = Vec::new();
         for node in &self.nodes {

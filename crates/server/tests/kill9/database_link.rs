@@ -1,4 +1,4 @@
-//! The line between a node and its database, which can break.
+//! The connection between a node and its database, which can fail.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -11,12 +11,12 @@ use tokio::{
 use crate::plan::LinkFault;
 
 const BACKLOG: u32 = 256;
-/// How often it is looked whether the line has become what it should be.
+/// Poll interval for the state of the link.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// Forwards to a database until it is told to break.
+/// Forwards to a database, with faults on request.
 pub(crate) struct DatabaseLink {
-    /// Where it listens.
+    /// The listening address.
     pub(crate) address: SocketAddr,
     state: watch::Sender<Option<LinkFault>>,
 }
@@ -31,8 +31,8 @@ impl DatabaseLink {
         Self { address, state }
     }
 
-    /// Breaks, or is whole again. Connections that were mute are closed then. Returns once a
-    /// connect is refused, or answered again, where that is what was asked for.
+    /// Sets or removes a fault. Removing the mute fault closes its connections. Returns once new
+    /// connections are refused, or accepted again, as requested.
     pub(crate) async fn set(&self, state: Option<LinkFault>) {
         let previous = self.state.send_replace(state);
         let refused = state == Some(LinkFault::Absent);
@@ -46,13 +46,13 @@ impl DatabaseLink {
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = TcpSocket::new_v4()?;
-    // Connections of before may linger on the port.
+    // Earlier connections may linger on the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Holds the port, except while the database is absent.
+/// Binds the port, except while the database is absent.
 async fn serve(
     mut listener: TcpListener,
     target: String,

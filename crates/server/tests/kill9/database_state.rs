@@ -1,4 +1,4 @@
-//! What the databases themselves say: of work that is open, of gaps, of inbox and outbox.
+//! Checks on the databases: open work, gaps in numbers, inbox and outbox.
 
 use std::{
     collections::BTreeSet,
@@ -10,9 +10,9 @@ use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
-/// Where a test keeps its data, and the way to look into it.
+/// The database and data directory of a test.
 pub(crate) struct DatabaseState {
-    /// The directory of everything that is written.
+    /// The directory of all files of the test.
     pub(crate) dir: TempDir,
     postgres: Option<Postgres>,
 }
@@ -76,7 +76,7 @@ impl DatabaseState {
         self.dir.path().join("simulator.db")
     }
 
-    /// The `oncharge` that is tested: the one of the beginning, also when it is built anew meanwhile.
+    /// The tested `oncharge`: a copy, so that a rebuild during the test has no effect.
     pub(crate) fn program(&self) -> PathBuf {
         let program = self.dir.path().join("oncharge");
         if !program.exists() {
@@ -94,7 +94,7 @@ impl DatabaseState {
         self.dir.path().join("data")
     }
 
-    /// The one text column of what a query finds, in either database's words.
+    /// The text column `line` of a query's rows, in the SQL of either database.
     async fn query_column(&self, sql: &str) -> Vec<String> {
         if let Some(Postgres { url, .. }) = &self.postgres {
             return execute(url, sql).await;
@@ -102,7 +102,7 @@ impl DatabaseState {
         query_file(&self.data_dir().join("oncharge.db"), sql).await
     }
 
-    /// The id in this column as the API writes it, without its prefix.
+    /// SQL for the id in this column as the API writes it, without its prefix.
     fn id(&self, column: &str) -> String {
         if self.is_postgres() {
             format!("replace({column}::text, '-', '')")
@@ -111,10 +111,10 @@ impl DatabaseState {
         }
     }
 
-    /// Everything that has not come to its end: what the PSP has still to do, to take back or to
-    /// tell, notifications that wait, operations, sessions that wait for the clock or the shopper,
-    /// requests without an answer, deliveries. In the order in which one leads to the other, so that
-    /// nothing slips by between two questions.
+    /// All open work: operations, reversals and notifications that the PSP has still to execute or
+    /// send, notifications in the inbox, operations, sessions waiting for the clock or the shopper,
+    /// requests without a response, deliveries. Ordered by cause and effect, so that no item moves
+    /// from a later query to an earlier one unseen.
     pub(crate) async fn open_work(&self) -> Vec<String> {
         let at_the_psp = "
             SELECT 'PSP ' || kind || ' ' || idempotency_key || ' is not over' AS line
@@ -140,7 +140,7 @@ impl DatabaseState {
         open_work
     }
 
-    /// The sessions, by their ids without prefix, that these ids belong to.
+    /// The sessions that these ids belong to, as ids without prefix.
     pub(crate) async fn sessions_of(&self, ids: &BTreeSet<&str>) -> BTreeSet<String> {
         let (id, session) = (self.id("id"), self.id("session_id"));
         let quoted: Vec<String> = ids
@@ -157,7 +157,7 @@ impl DatabaseState {
         found.into_iter().collect()
     }
 
-    /// All that happened to a session, here and at the PSP, in the order of time.
+    /// The history of a session, here and at the PSP, in order of time.
     pub(crate) async fn history(&self, session: &str) -> Vec<String> {
         let id = self.id("id");
         let of_it = format!("WHERE {} = '{session}'", self.id("session_id"));
@@ -196,7 +196,7 @@ impl DatabaseState {
         lines
     }
 
-    /// A time's text in UTC, in either database's words.
+    /// SQL for a time as text in UTC, for either database.
     fn time(&self, column: &str) -> String {
         if self.is_postgres() {
             format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")
@@ -205,7 +205,8 @@ impl DatabaseState {
         }
     }
 
-    /// Writes each table of a PostgreSQL database as a CSV file: the cluster ends with the test.
+    /// Writes each table of a PostgreSQL database as a CSV file, because the cluster ends with the
+    /// test.
     pub(crate) async fn export_tables(&self, directory: &Path) {
         let Some(url) = self.url() else { return };
         let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
@@ -219,8 +220,8 @@ impl DatabaseState {
         }
     }
 
-    /// What is wrong in the inbox: notifications that did not simply come to be handled, or that
-    /// the PSP has delivered and that are not there once each.
+    /// Problems of the inbox: notifications that were not handled, or that the PSP has sent and
+    /// that are not stored exactly once.
     pub(crate) async fn inbox_problems(&self) -> Vec<String> {
         let id = self.id("id");
         let unhandled = format!(
@@ -233,12 +234,14 @@ impl DatabaseState {
             "SELECT CAST(count(DISTINCT notification_id) AS TEXT) AS line FROM notifications";
         let sent = query_file(&self.simulator_file(), sent).await;
         if sent != [kept.to_string()] {
-            problems.push(format!("the PSP told {sent:?} things, and {kept} are kept"));
+            problems.push(format!(
+                "the PSP sent {sent:?} notifications, and {kept} are stored"
+            ));
         }
         problems
     }
 
-    /// How many notifications were sent once more than needed, so far.
+    /// Number of notifications sent more than once so far.
     async fn duplicate_notifications(&self) -> u64 {
         let duplicate_notifications =
             "SELECT CAST(count(*) - count(DISTINCT notification_id) AS TEXT) AS line
@@ -247,7 +250,7 @@ impl DatabaseState {
         found[0].parse().unwrap()
     }
 
-    /// Deliveries that were given up: event and merchant, without their prefixes.
+    /// Dead deliveries: event and merchant, without their prefixes.
     pub(crate) async fn dead(&self) -> Vec<(String, String)> {
         let (event, merchant) = (self.id("event_id"), self.id("merchant_id"));
         let query = format!(
@@ -258,7 +261,7 @@ impl DatabaseState {
         pairs.map(Option::unwrap).collect()
     }
 
-    /// Events without a delivery: there was an endpoint all the time.
+    /// Events without a delivery, although the endpoint was never removed.
     pub(crate) async fn without_delivery(&self) -> Vec<String> {
         let id = self.id("id");
         let query = format!(
@@ -268,7 +271,7 @@ impl DatabaseState {
         self.query_column(&query).await
     }
 
-    /// How much went through inbox and outbox so far, in words.
+    /// The throughput of inbox and outbox so far, as text.
     pub(crate) async fn statistics(&self) -> String {
         let kept = self.number("SELECT count(*) FROM psp_notifications").await;
         let events = self.number("SELECT count(*) FROM events").await;
@@ -276,7 +279,7 @@ impl DatabaseState {
         let delivered = self.number(delivered).await;
         let attempts = self.number("SELECT count(*) FROM delivery_attempts").await;
         format!(
-            "{kept} notifications kept, {} sent again by the PSP; {events} events, {delivered} \
+            "{kept} notifications stored, {} sent again by the PSP; {events} events, {delivered} \
              delivered in {attempts} attempts",
             self.duplicate_notifications().await
         )
@@ -300,7 +303,7 @@ impl DatabaseState {
         self.query_column(&query).await
     }
 
-    /// Sessions under whose id the PSP has moved money.
+    /// Sessions that appear in the PSP's ledger.
     pub(crate) async fn paid_sessions(&self) -> Vec<String> {
         let query = "SELECT DISTINCT reference AS line FROM ledger";
         query_file(&self.simulator_file(), query).await
@@ -313,7 +316,7 @@ impl DatabaseState {
         self.query_column(&query).await
     }
 
-    /// How many operations of each kind came to which end.
+    /// Number of operations by kind and status.
     pub(crate) async fn operations(&self) -> String {
         let query = "SELECT kind || ' ' || status || ' ' || count(*) AS line
                      FROM operations GROUP BY kind, status ORDER BY kind, status";
@@ -322,7 +325,7 @@ impl DatabaseState {
     }
 }
 
-/// The text of a time that SQLite keeps as microseconds.
+/// SQL for a time that SQLite stores in microseconds, as text.
 fn sqlite_time(column: &str) -> String {
     format!(
         "strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch')

@@ -1,4 +1,4 @@
-//! What was done to the stage: kills, breaks, faults.
+//! Counts of kills, connection faults and PSP faults.
 
 use std::{
     fmt,
@@ -7,7 +7,7 @@ use std::{
 
 use crate::plan::LinkFault;
 
-/// What was done to the stage in a round.
+/// The faults of a round.
 #[derive(Default)]
 pub(crate) struct DisruptionCounts {
     pub(crate) kills: AtomicU32,
@@ -18,7 +18,7 @@ pub(crate) struct DisruptionCounts {
 }
 
 impl DisruptionCounts {
-    /// How often the line to a database broke like this.
+    /// The count of this kind of connection fault.
     pub(crate) fn link_faults(&self, kind: LinkFault) -> &AtomicU32 {
         match kind {
             LinkFault::Cut => &self.cut_faults,
@@ -27,7 +27,7 @@ impl DisruptionCounts {
         }
     }
 
-    /// Everything by its name.
+    /// All counts by name.
     pub(crate) fn counts(&self) -> [(&'static str, u64); 5] {
         let count = |count: &AtomicU32| u64::from(count.load(Ordering::Relaxed));
         [

@@ -1,5 +1,5 @@
-//! What merchants were told: every event at least once, to its merchant alone, rightly signed, in
-//! order, and in agreement with what became true.
+//! Received events: each at least once, only at its own merchant, correctly signed, in order, and
+//! consistent with the session.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -11,16 +11,16 @@ use crate::{
     receiver::{Arrival, Receiver},
 };
 
-/// How late the end of a connection that hung may be noticed.
+/// Delay until the end of a hanging connection may be noticed.
 const DISCONNECT_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(500);
 
-/// Everything that came to one merchant's server in a round, by session.
+/// The deliveries to one merchant's server in a round, by session.
 pub(crate) struct DeliveryLog {
     by_session: HashMap<String, Vec<Arrival>>,
 }
 
 impl DeliveryLog {
-    /// What came to this server.
+    /// The deliveries to this server.
     pub(crate) fn of(receiver: &Receiver) -> Self {
         let mut by_session: HashMap<String, Vec<Arrival>> = HashMap::new();
         for arrival in receiver.arrivals() {
@@ -30,7 +30,7 @@ impl DeliveryLog {
         Self { by_session }
     }
 
-    /// How many deliveries came, and how many of them it did not take.
+    /// Number of deliveries, and how many of them were rejected.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let all = self.by_session.values().flatten();
         let refused = all.clone().filter(|arrival| !was_accepted(arrival)).count();
@@ -40,8 +40,7 @@ impl DeliveryLog {
         )
     }
 
-    /// What is wrong with the deliveries themselves, and those of sessions that the merchant does
-    /// not know.
+    /// Invalid deliveries, and deliveries for sessions that do not belong to the merchant.
     pub(crate) fn problems(&self, sessions: &BTreeSet<&str>) -> Vec<String> {
         let mut problems = Vec::new();
         for arrival in self.by_session.values().flatten() {
@@ -62,7 +61,7 @@ impl DeliveryLog {
         self.by_session.get(id).map_or(&[], Vec::as_slice)
     }
 
-    /// How often an event came, all attempts together.
+    /// Number of deliveries of an event, over all attempts.
     pub(crate) fn count(&self, id: &str) -> usize {
         let all = self.by_session.values().flatten();
         all.filter(|arrival| arrival.id() == id).count()
@@ -73,20 +72,21 @@ fn was_accepted(arrival: &Arrival) -> bool {
     matches!(arrival.reply, Reply::Status(status) if (200..300).contains(&status))
 }
 
-/// The events of a session, oldest first, beside what its merchant's server got.
+/// The events of a session, oldest first, with the deliveries to its merchant.
 pub(crate) struct SessionEvents<'a> {
     pub(crate) events: &'a [Value],
     arrivals: &'a [Arrival],
 }
 
 impl<'a> SessionEvents<'a> {
-    /// Of this session.
+    /// The events of this session.
     pub(crate) fn new(id: &str, events: &'a [Value], delivery_log: &'a DeliveryLog) -> Self {
         let arrivals = delivery_log.of_session(id);
         Self { events, arrivals }
     }
 
-    /// Numbers without gaps, and each event delivered as it is listed.
+    /// Checks that sequence numbers have no gaps, and that each event was delivered as it is
+    /// listed.
     pub(crate) fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();
         for (number, event) in (1u64..).zip(self.events) {
@@ -99,7 +99,7 @@ impl<'a> SessionEvents<'a> {
                 problems.push(format!("never received, in {} tries: {event}", its.len()));
             }
             for arrival in its.iter().filter(|arrival| arrival.body != *event) {
-                problems.push(format!("{event} was told as {}", arrival.body));
+                problems.push(format!("{event} was delivered as {}", arrival.body));
             }
         }
         let ids: Vec<&str> = self
@@ -108,7 +108,7 @@ impl<'a> SessionEvents<'a> {
             .filter_map(|e| e["id"].as_str())
             .collect();
         for arrival in self.arrivals.iter().filter(|a| !ids.contains(&a.id())) {
-            problems.push(format!("told, and never happened: {}", arrival.body));
+            problems.push(format!("delivered, but not listed: {}", arrival.body));
         }
         problems
     }
@@ -120,8 +120,8 @@ impl<'a> SessionEvents<'a> {
             .filter(move |arrival| arrival.id() == id)
     }
 
-    /// Events whose first attempt began before the first one of the event before had ended; with
-    /// the id of the event before and how often that came.
+    /// Events whose first attempt began before the first attempt of the previous event ended; with
+    /// the previous event's id and its number of deliveries.
     pub(crate) fn out_of_order(&self) -> Vec<(String, usize, String)> {
         let mut found = Vec::new();
         for pair in self.events.windows(2) {
@@ -147,7 +147,7 @@ impl<'a> SessionEvents<'a> {
         found
     }
 
-    /// Whether the events tell what became of the session and its refunds, each once.
+    /// Checks that the events match the session and its refunds, each reported once.
     pub(crate) fn inconsistencies(&self, session: &Value, refunds: &[Value]) -> Vec<String> {
         let mut problems = Vec::new();
         let status = session["status"].as_str().unwrap();
@@ -155,18 +155,18 @@ impl<'a> SessionEvents<'a> {
         if last_status.is_some_and(|last| last != status)
             || (last_status.is_none() && status != "created")
         {
-            problems.push(format!("the last event says {last_status:?}"));
+            problems.push(format!("the last event has the status {last_status:?}"));
         }
         let needed = match status {
             "error" if capture_failed(session) => "payment.capture_failed".to_owned(),
             _ => format!("payment.{status}"),
         };
         if status != "created" && self.count_named(&needed, None) == 0 {
-            problems.push(format!("nobody was told {needed}"));
+            problems.push(format!("there is no event {needed}"));
         }
         for once in ["authorized", "captured", "cancelled", "expired"] {
             if self.count_named(&format!("payment.{once}"), None) > 1 {
-                problems.push(format!("payment.{once} was told more than once"));
+                problems.push(format!("payment.{once} occurs more than once"));
             }
         }
         for refund in refunds {
@@ -174,11 +174,11 @@ impl<'a> SessionEvents<'a> {
         }
         let ordered = self.count_named("refund.requested", None);
         if ordered != refunds.len() {
-            problems.push(format!("{ordered} refunds were told"));
+            problems.push(format!("{ordered} refunds have an event"));
         }
         let paid = self.count_named("refund.succeeded", None);
         if paid < paid_out(refunds).len() {
-            problems.push(format!("{paid} refunds were told to be paid out"));
+            problems.push(format!("{paid} refunds have an event of success"));
         }
         problems
     }
@@ -195,14 +195,14 @@ impl<'a> SessionEvents<'a> {
         let possible: &[&[&str]] = if refund["status"] == "refund_succeeded" {
             &[&["refund.requested", "refund.succeeded"]]
         } else {
-            // What was paid out may have been taken back.
+            // A refund that succeeded may have been reversed.
             &[
                 &["refund.requested", "refund.failed"],
                 &["refund.requested", "refund.succeeded", "refund.failed"],
             ]
         };
         let is_possible = possible.contains(&&names[..]);
-        (!is_possible).then(|| format!("the refund {id:?} was told as {names:?}"))
+        (!is_possible).then(|| format!("the refund {id:?} has the events {names:?}"))
     }
 
     fn count_named(&self, name: &str, refund: Option<&str>) -> usize {
@@ -226,7 +226,7 @@ mod tests {
         json!({ "id": id, "session_id": "cs_1", "sequence": sequence, "event": name, "status": status })
     }
 
-    /// An attempt that began and ended so many milliseconds after the start.
+    /// A delivery that began and ended this many milliseconds after the start.
     fn arrival(event: &Value, reply: Reply, began: u64, ended: u64, start: Instant) -> Arrival {
         Arrival {
             at: start + Duration::from_millis(began),
@@ -261,7 +261,7 @@ mod tests {
             let session_events = SessionEvents::new("cs_1", &events, &delivery_log);
             session_events.problems().len() + session_events.out_of_order().len()
         };
-        assert_eq!(findings(both()), 0, "a retry may be late");
+        assert_eq!(findings(both()), 0, "a late retry is valid");
         assert_eq!(findings(both().drain(..2).collect()), 1, "never taken");
         assert_eq!(findings(both().drain(..1).collect()), 2, "never came");
         let change = |change: &dyn Fn(&mut Vec<Arrival>)| {
@@ -276,7 +276,7 @@ mod tests {
             "another body"
         );
         let begins_early = |all: &mut Vec<Arrival>| all[0].ended = start + Duration::from_millis(5);
-        assert_eq!(change(&begins_early), 1, "beside the one before");
+        assert_eq!(change(&begins_early), 1, "concurrent with the previous one");
         let unlisted = event(3, "payment.captured", "captured");
         let more = arrival(&unlisted, ok, 30, 31, start);
         assert_eq!(change(&|all| all.push(more.clone())), 1, "not listed");
@@ -316,7 +316,7 @@ mod tests {
         assert_eq!(inconsistencies(&both, &[]), 0);
         assert!(
             inconsistencies(&both[..1], &[]) > 0,
-            "the capture was not told"
+            "the event of the capture is missing"
         );
         assert!(
             inconsistencies(&[authorized, captured.clone(), captured], &[]) > 0,
@@ -331,6 +331,9 @@ mod tests {
         assert_eq!(inconsistencies(&all, &[refund("refund_succeeded")]), 0);
         assert!(inconsistencies(&all, &[refund("refund_failed")]) > 0);
         assert!(inconsistencies(&all[..3], &[refund("refund_succeeded")]) > 0);
-        assert!(inconsistencies(&all, &[]) > 0, "of no refund");
+        assert!(
+            inconsistencies(&all, &[]) > 0,
+            "an event of an unknown refund"
+        );
     }
 }

@@ -1,5 +1,5 @@
-//! What is kept when an audit finds something: databases, logs, and the history of each session
-//! that a finding names.
+//! Saves evidence after a finding: databases, logs, and the history of each session that a finding
+//! names.
 
 use std::{
     collections::BTreeSet,
@@ -9,13 +9,13 @@ use std::{
 
 use crate::{cluster::Cluster, database_state::DatabaseState};
 
-/// How many sessions have their history printed.
+/// Number of sessions whose history is printed.
 const HISTORIES: usize = 5;
 /// The prefixes of ids that lead to a session.
 const PREFIXES: [&str; 5] = ["cs_", "op_", "ref_", "evt_", "ntf_"];
 
-/// Copies databases and logs to a directory that stays, and tells the histories of the sessions that
-/// the findings name; the nodes must be stopped.
+/// Copies databases and logs to a permanent directory, and reports the histories of the sessions
+/// that the findings name; the nodes must be stopped.
 pub(crate) async fn save(
     database_state: &DatabaseState,
     cluster: &Cluster,
@@ -51,7 +51,7 @@ fn ids_in(text: &str) -> impl Iterator<Item = &str> {
     words.filter(|word| PREFIXES.iter().any(|prefix| word.starts_with(prefix)))
 }
 
-/// Copies all files of a directory; the program that was tested is left out.
+/// Copies all files of a directory except the tested program.
 fn copy(from: &Path, to: &PathBuf) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

@@ -1,4 +1,4 @@
-//! The PSP's faults in a round, drawn from the seed.
+//! PSP faults of a round, generated from the seed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::plan::SeededRng;
 
 const KINDS: [&str; 4] = ["authorise", "capture", "cancel", "refund"];
 
-/// How long each set of faults stays.
+/// The sets of faults, each with its duration.
 pub(crate) fn generate(rng: &mut SeededRng, duration: Duration) -> Vec<(Duration, Value)> {
     let mut sets = Vec::new();
     let mut at = Duration::ZERO;
@@ -20,7 +20,7 @@ pub(crate) fn generate(rng: &mut SeededRng, duration: Duration) -> Vec<(Duration
     sets
 }
 
-/// A set of faults: none at all, or some at once.
+/// A random set of faults, possibly empty.
 fn set(rng: &mut SeededRng) -> Value {
     let mut set = json!({ "seed": rng.between(0, 1_000_000) });
     if rng.chance(20) {

@@ -14,7 +14,7 @@ use crate::{
 const DECLINED_CARDS: [&str; 3] = ["4000000000000002", "4000000000009995", "4000000000000069"];
 const CHALLENGED_CARD: &str = "4000002500003155";
 
-/// Shoppers come one after the other until the day is over; what each has lived through.
+/// Runs shoppers one after another until the load ends; returns their orders.
 pub(crate) async fn run(clients: &Arc<Clients>, plan: &RoundPlan) -> Vec<OrderRecord> {
     let shoppers = (0..plan.shoppers).map(|shopper| {
         let (clients, plan) = (clients.clone(), plan.clone());
@@ -40,7 +40,7 @@ pub(crate) async fn run(clients: &Arc<Clients>, plan: &RoundPlan) -> Vec<OrderRe
     order_records
 }
 
-/// Whoever got no answer asks again under the same key, now that there is no trouble.
+/// Repeats requests without a response under their keys, now that there are no faults.
 pub(crate) async fn retry_unanswered(clients: &Clients, order_records: &mut [OrderRecord]) {
     for order_record in order_records {
         let mut rng = SeededRng::from_numbers(&[0]);
@@ -57,7 +57,7 @@ pub(crate) async fn retry_unanswered(clients: &Clients, order_records: &mut [Ord
     }
 }
 
-/// The merchant withdraws a session that nobody has paid.
+/// The merchant expires a session that is not paid.
 async fn expire(clients: &Clients, order_record: &mut OrderRecord, rng: &mut SeededRng) {
     let Some((id, _)) = &order_record.session else {
         return;
@@ -74,7 +74,7 @@ async fn expire(clients: &Clients, order_record: &mut OrderRecord, rng: &mut See
     order_record.requests.push(request);
 }
 
-/// An order, of which the service knows nothing yet.
+/// An order without a session yet.
 fn new_order(clients: &Clients, rng: &mut SeededRng, reference: &str) -> OrderRecord {
     let currency = *rng.pick(&["EUR", "USD", "JPY"]);
     let amount = rng.amount(1, 50_000);
@@ -118,7 +118,7 @@ fn request(
     }
 }
 
-/// From the order to the last refund, as far as it goes before the day is over.
+/// Runs an order from its creation to its last refund, as far as possible before the load ends.
 async fn run_order(clients: &Clients, order_record: &mut OrderRecord, rng: &mut SeededRng) {
     clients
         .post(order_record.merchant, rng, &mut order_record.requests[0])
@@ -141,7 +141,7 @@ async fn run_order(clients: &Clients, order_record: &mut OrderRecord, rng: &mut 
     refund(clients, order_record, rng, captured).await;
 }
 
-/// One try with a card; the status that it led to.
+/// One attempt with a card; returns the resulting status.
 async fn pay(
     clients: &Clients,
     order_record: &mut OrderRecord,
@@ -159,7 +159,7 @@ async fn pay(
             1..=50 => clients.end_challenge(order_record, &url, "pass").await,
             51..=70 => clients.end_challenge(order_record, &url, "fail").await,
             71..=80 => {
-                // Given up on one device while it is passed on the other.
+                // Abandoned on one device while it is completed on another.
                 let other = order_record.clone();
                 let abandon = json!({});
                 let abandoned = clients.shopper(order_record, rng, "abandon", Some(&abandon));
@@ -170,7 +170,7 @@ async fn pay(
                     .shopper(order_record, rng, "abandon", Some(&json!({})))
                     .await;
             }
-            // The shopper closes the page and is not seen again.
+            // The shopper closes the page and does not return.
             _ => return None,
         }
         seen = clients.wait_until_settled(order_record, rng).await?;
@@ -178,7 +178,7 @@ async fn pay(
     Some(seen["status"].as_str()?.to_owned())
 }
 
-/// What the merchant does with an authorisation; whether the money was captured, and how much.
+/// The merchant's action on an authorization; returns the captured amount.
 async fn end_authorization(
     clients: &Clients,
     order_record: &mut OrderRecord,
@@ -198,7 +198,7 @@ async fn end_authorization(
         request(&order_record.reference, kind, target, &body, asked)
     };
     let mut requests = match (order_record.capture_mode(), rng.between(1, 100)) {
-        // Captured with the authorisation, left to the clock, or left alone.
+        // Captured with the authorization, automatically, or not at all.
         (CaptureMode::Immediate, _) | (CaptureMode::Delayed, 1..=50) | (_, 91..) => vec![],
         (_, 51..=70) => vec![act(RequestKind::Cancel, None)],
         (_, 71..=80) => vec![
@@ -213,7 +213,7 @@ async fn end_authorization(
     captured(clients, order_record, rng).await
 }
 
-/// Looks for a while whether the session is captured.
+/// Polls for a while for the captured amount of the session.
 async fn captured(clients: &Clients, order_record: &OrderRecord, rng: &mut SeededRng) -> i64 {
     let (id, _) = order_record.session.clone().unwrap_or_default();
     for _ in 0..12 {
@@ -232,7 +232,7 @@ async fn captured(clients: &Clients, order_record: &OrderRecord, rng: &mut Seede
     0
 }
 
-/// Refunds in parts, one after the other or at once; sometimes more than there is.
+/// Refunds in parts, sequentially or concurrently; sometimes more than was captured.
 async fn refund(
     clients: &Clients,
     order_record: &mut OrderRecord,

@@ -1,9 +1,9 @@
-//! The reliability harness: merchants and shoppers keep on while the PSP and the merchants' own
-//! servers misbehave, the line to the database breaks and nodes are killed with SIGKILL; then, in
-//! the quiet, every cent and every event is accounted for.
+//! The reliability harness: merchants and shoppers send requests while the PSP and the merchants'
+//! servers fail, database connections break and nodes are killed with SIGKILL; then the load stops,
+//! and every cent and every event is accounted for.
 //!
-//! `ONCHARGE_KILL9_ROUNDS` (1) and `ONCHARGE_KILL9_SEED` (7): the seed gives the same plan of
-//! orders, faults and kills again; what meets what is up to the machine. `just kill9` runs many.
+//! `ONCHARGE_KILL9_ROUNDS` (default 1) and `ONCHARGE_KILL9_SEED` (default 7) configure it. A seed
+//! repeats the plan of orders, faults and kills, but not the timing. `just kill9` runs many rounds.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -43,7 +43,7 @@ use database_state::DatabaseState;
 use plan::RoundPlan;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// How many findings a failing test shows at most.
+/// Maximum number of findings that a failing test prints.
 const MAX_SHOWN: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -84,7 +84,7 @@ async fn run_all_rounds(name: &'static str, database_state: Arc<DatabaseState>, 
         let plan = RoundPlan::new(seed, round, &cluster.participants());
         run_round(name, &database_state, &cluster, &plan, &mut audit).await;
         if round + 1 == rounds && audit.findings().is_empty() {
-            // Once more over everything.
+            // A final check over all rounds.
             audit.operators(&cluster, &began).await;
         }
         let findings = audit.findings();
@@ -128,7 +128,7 @@ async fn run_round(
     audit.add(&disruption_counts);
     cluster.wait_until_ready().await;
     let loaded = loaded.elapsed();
-    // In the quiet: what is open comes to its end, and who got no answer asks once more.
+    // After the load: open work ends, and requests without a response are repeated.
     let quiet = Instant::now();
     audit
         .wait_for_quiescence(database_state, quiet + audit::QUIESCENCE_TIMEOUT)

@@ -1,11 +1,11 @@
-//! The arithmetic of a session's money: what the PSP's ledger holds against what the API says, also
-//! where the PSP has taken back what it had done.
+//! Compares the PSP's ledger of a session with the API, including operations that the PSP has
+//! reversed.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
-/// One kind of movement: what was done, and what of it was taken back.
+/// One kind of movement: the amounts executed and reversed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Movement {
     done: i64,
@@ -26,10 +26,10 @@ impl Movement {
     }
 }
 
-/// What the PSP has moved for one payment.
+/// The PSP's movements for one payment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Movements {
-    authorised: Movement,
+    authorized: Movement,
     captured: Movement,
     voided: Movement,
     refunded: Movement,
@@ -37,28 +37,28 @@ struct Movements {
 }
 
 impl Movements {
-    /// A capture that is taken back leaves nothing held and nothing to follow.
+    /// A reversed capture leaves nothing held, and nothing that could follow.
     fn held(self) -> i64 {
         if self.captured.reversed > 0 {
             return 0;
         }
-        self.authorised.net() - self.captured.net() - self.voided.net()
+        self.authorized.net() - self.captured.net() - self.voided.net()
     }
 
-    /// Below zero only where a refund was paid out of a capture that was taken back afterwards.
+    /// Negative only if a refund was paid out of a capture that was reversed afterwards.
     fn kept(self) -> i64 {
         self.captured.net() - self.refunded.net()
     }
 
     fn is_possible(self) -> bool {
-        let kinds = [self.authorised, self.captured, self.voided, self.refunded];
+        let kinds = [self.authorized, self.captured, self.voided, self.refunded];
         let no_negative_net = kinds.iter().all(|movement| movement.net() >= 0);
         let owes = self.kept() < 0 && self.captured.reversed == 0;
         no_negative_net && self.captures <= 1 && self.held() >= 0 && !owes
     }
 }
 
-/// The movements of a session by the PSP's payments, and what is impossible among them.
+/// The movements of a session by payment at the PSP, and impossible entries.
 fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Movements>, Vec<String>) {
     let mut payments: BTreeMap<String, Movements> = BTreeMap::new();
     let (mut seen, mut problems) = (HashSet::new(), Vec::new());
@@ -69,14 +69,14 @@ fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Movements>, Vec<String>) {
             .entry(text("psp_reference").to_owned())
             .or_default();
         match text("kind") {
-            "authorise" => movements.authorised.add(amount),
+            "authorise" => movements.authorized.add(amount),
             "capture" => {
                 movements.captured.add(amount);
                 movements.captures += u32::from(amount > 0);
             }
             "void" => movements.voided.add(amount),
             "refund" => movements.refunded.add(amount),
-            other => problems.push(format!("an entry of the kind {other}")),
+            other => problems.push(format!("an entry of the unknown kind {other}")),
         }
         if !seen.insert((text("idempotency_key"), text("kind"), amount < 0)) {
             problems.push(format!("one operation moved money twice: {entry}"));
@@ -85,32 +85,32 @@ fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Movements>, Vec<String>) {
     for (reference, movements) in &payments {
         if !movements.is_possible() {
             problems.push(format!(
-                "{reference} moved more than there was: {movements:?}"
+                "{reference} moved more than was available: {movements:?}"
             ));
         }
     }
     (payments, problems)
 }
 
-/// Whether the session's capture was taken back.
+/// Whether the session's capture was reversed.
 pub(crate) fn capture_failed(session: &Value) -> bool {
     session["status"] == "error" && session["failure"]["code"] == "capture_failed"
 }
 
-/// Whether the session's authorisation went away at the PSP by itself.
+/// Whether the session's authorization lapsed at the PSP.
 pub(crate) fn lapsed(session: &Value) -> bool {
     let code = session["failure"]["code"].as_str().unwrap_or_default();
     session["status"] == "cancelled" && matches!(code, "authorization_expired" | "voided_at_psp")
 }
 
-/// The refunds that were paid out.
+/// The refunds that succeeded.
 pub(crate) fn paid_out(refunds: &[Value]) -> Vec<&Value> {
     let paid = refunds.iter();
     paid.filter(|refund| refund["status"] == "refund_succeeded")
         .collect()
 }
 
-/// Everything in which session, refunds and ledger do not agree to the minor unit.
+/// All disagreements between session, refunds and ledger, to the minor unit.
 pub(crate) fn disagreements(session: &Value, refunds: &[Value], ledger: &[Value]) -> Vec<String> {
     let (mut payments, mut problems) = by_payment(ledger);
     let status = session["status"].as_str().unwrap();
@@ -147,7 +147,7 @@ pub(crate) fn disagreements(session: &Value, refunds: &[Value], ledger: &[Value]
     ledger_check.problems
 }
 
-/// The session's word beside what moved for the payment that it keeps.
+/// Compares the session with the movements of the payment that it keeps.
 struct LedgerCheck<'a> {
     session: &'a Value,
     kept: Movements,
@@ -162,7 +162,7 @@ impl LedgerCheck<'_> {
     fn check(&mut self, what: &str, api: i64, psp: i64) {
         if api != psp {
             self.problems
-                .push(format!("{what}: the API says {api}, the PSP {psp}"));
+                .push(format!("{what}: {api} in the API, {psp} at the PSP"));
         }
     }
 
@@ -172,13 +172,13 @@ impl LedgerCheck<'_> {
         self.check(
             "authorised",
             self.amount("amount_authorized"),
-            kept.authorised.done,
+            kept.authorized.done,
         );
-        self.check("authorised of the order", order, kept.authorised.done);
+        self.check("authorised of the order", order, kept.authorized.done);
         let lapsed = if lapsed(self.session) { order } else { 0 };
-        self.check("lapsed", lapsed, kept.authorised.reversed);
-        // A capture that was taken back before anybody knew that it was done leaves the session
-        // authorised, and no money held.
+        self.check("lapsed", lapsed, kept.authorized.reversed);
+        // A capture that was reversed before its success was known leaves the session authorized
+        // without a hold at the PSP.
         let held = if status == "authorized" && kept.captured.reversed == 0 {
             order
         } else {
@@ -192,7 +192,7 @@ impl LedgerCheck<'_> {
         let was_reversed = kept.captured.reversed > 0;
         if failed != was_reversed && status != "authorized" {
             self.problems
-                .push(format!("a capture was taken back: {was_reversed}"));
+                .push(format!("a capture was reversed: {was_reversed}"));
         }
     }
 
@@ -275,32 +275,38 @@ mod tests {
 
     #[test]
     fn reversals_match_the_session() {
-        let authorise = || entry("authorise", 100, "p1", "a");
+        let authorize = || entry("authorise", 100, "p1", "a");
         let agree = |session: &Value, refunds: &[Value], ledger: &[Value]| {
             disagreements(session, refunds, ledger).is_empty()
         };
-        let lapsing = [authorise(), entry("authorise", -100, "p1", "a")];
+        let lapsing = [authorize(), entry("authorise", -100, "p1", "a")];
         let cancelled = || session("cancelled", 100, 0, 0);
         let lapsed_session = failed(cancelled(), "authorization_expired");
         assert!(agree(&lapsed_session, &[], &lapsing));
-        assert!(!agree(&cancelled(), &[], &lapsing), "nobody voided it");
+        assert!(
+            !agree(&cancelled(), &[], &lapsing),
+            "the authorization lapsed"
+        );
         assert!(!agree(&session("authorized", 100, 0, 0), &[], &lapsing));
 
         let capture = |amount| entry("capture", amount, "p1", "c");
         let paid = entry("refund", 30, "p1", "r");
-        let reversed = [authorise(), capture(100), paid.clone(), capture(-100)];
+        let reversed = [authorize(), capture(100), paid.clone(), capture(-100)];
         let error = failed(session("error", 100, 0, 30), "capture_failed");
         assert!(agree(&error, &[refund(30)], &reversed));
         assert!(!agree(&error, &[refund(30)], &reversed[..3]), "it stands");
         let captured = session("captured", 100, 100, 30);
-        assert!(!agree(&captured, &[refund(30)], &reversed), "it is gone");
+        assert!(
+            !agree(&captured, &[refund(30)], &reversed),
+            "the capture was reversed"
+        );
 
         let void = |amount, key| entry("void", amount, "p1", key);
-        let released = [authorise(), void(100, "v"), void(-100, "v"), void(100, "w")];
+        let released = [authorize(), void(100, "v"), void(-100, "v"), void(100, "w")];
         assert!(agree(&cancelled(), &[], &released));
         assert!(!agree(&cancelled(), &[], &released[..3]), "held again");
         let repaid = [
-            authorise(),
+            authorize(),
             capture(100),
             paid,
             entry("refund", -30, "p1", "r"),
@@ -311,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_loss_is_found() {
-        let (authorise, void) = (
+        let (authorize, void) = (
             entry("authorise", 100, "p1", "a"),
             entry("void", 100, "p1", "b"),
         );
@@ -322,31 +328,31 @@ mod tests {
             !disagreements(&session, &[], &ledger).is_empty()
         };
         let authorized = || session("authorized", 100, 0, 0);
-        assert!(!found(authorized(), &[&authorise]));
+        assert!(!found(authorized(), &[&authorize]));
         assert!(found(authorized(), &[]), "lost");
-        assert!(found(authorized(), &[&authorise, &other]), "held twice");
+        assert!(found(authorized(), &[&authorize, &other]), "held twice");
         assert!(
-            found(authorized(), &[&authorise, &capture("c")]),
+            found(authorized(), &[&authorize, &capture("c")]),
             "captured unseen"
         );
-        assert!(found(authorized(), &[&authorise, &void]), "voided unseen");
+        assert!(found(authorized(), &[&authorize, &void]), "voided unseen");
         assert!(
-            found(session("refused", 0, 0, 0), &[&authorise]),
-            "held for nobody"
+            found(session("refused", 0, 0, 0), &[&authorize]),
+            "held without a session"
         );
         assert!(
-            found(session("cancelled", 100, 0, 0), &[&authorise]),
+            found(session("cancelled", 100, 0, 0), &[&authorize]),
             "not voided"
         );
         let captured = || session("captured", 100, 100, 0);
-        assert!(!found(captured(), &[&authorise, &capture("c")]));
+        assert!(!found(captured(), &[&authorize, &capture("c")]));
         assert!(
-            found(captured(), &[&authorise, &capture("c"), &capture("d")]),
+            found(captured(), &[&authorize, &capture("c"), &capture("d")]),
             "twice"
         );
         let refund = entry("refund", 5, "p1", "r");
         assert!(
-            found(captured(), &[&authorise, &capture("c"), &refund]),
+            found(captured(), &[&authorize, &capture("c"), &refund]),
             "refunded unseen"
         );
     }

@@ -1,4 +1,4 @@
-//! One node: an `oncharge serve` that is started and killed, and the commands of its operators.
+//! A node: an `oncharge serve` process that is started and killed, and its operator commands.
 
 use std::{
     fs,
@@ -12,12 +12,12 @@ use crate::{database_link::DatabaseLink, database_state::DatabaseState};
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-/// Long enough for recovery to find a killed node's attempts before their sessions expire (after
-/// that an attempt that never left is believed lost only a minute later), short enough to see
-/// sessions expire.
+/// Long enough for recovery to look up a killed node's attempts before their sessions expire
+/// (afterwards an attempt that was never sent fails only a minute later), short enough for sessions
+/// to expire within a round.
 const SESSION_TTL_SECONDS: u32 = 24;
 
-/// One `oncharge serve`.
+/// An `oncharge serve` process.
 pub(crate) struct Node {
     program: PathBuf,
     environment: Vec<(String, String)>,
@@ -65,7 +65,7 @@ impl Node {
         if let Some(url) = database_state.url() {
             let config: tokio_postgres::Config = url.parse().unwrap();
             let [tokio_postgres::config::Host::Tcp(host)] = config.get_hosts() else {
-                panic!("the line needs one TCP host");
+                panic!("the database link needs one TCP host");
             };
             let port = config.get_ports().first().copied().unwrap_or(5432);
             let target = format!("{host}:{port}");
@@ -109,7 +109,7 @@ impl Node {
         *self.child.lock().unwrap() = Some(child);
     }
 
-    /// SIGKILL, as a power cut would end it.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill(&self) {
         self.assert_running();
         if let Some(mut child) = self.child.lock().unwrap().take() {
@@ -122,7 +122,7 @@ impl Node {
         let mut child = self.child.lock().unwrap();
         let ended = child.as_mut().and_then(|child| child.try_wait().unwrap());
         if let Some(status) = ended {
-            panic!("a node ended by itself with {status}:\n{}", self.tail());
+            panic!("a node exited with {status}:\n{}", self.tail());
         }
     }
 
@@ -132,23 +132,23 @@ impl Node {
         lines[lines.len().saturating_sub(40)..].join("\n")
     }
 
-    /// Where its API is.
+    /// The origin of its API.
     pub(crate) fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where its operators look.
+    /// The origin of its operators' port.
     pub(crate) fn ops(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.ops_port)
     }
 
-    /// What it has said.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Runs a command on the same data. Its line to the database is one of the tasks that this
-    /// thread must not hold up meanwhile.
+    /// Runs a command on the same data. The database link is a task that this thread must not block
+    /// meanwhile.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(&self.program);
         command

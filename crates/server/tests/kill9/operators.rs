@@ -1,5 +1,5 @@
-//! What operators see in the calm: nothing differs at the PSP, nothing is stuck but what the faults
-//! rightly left, and every queue is empty.
+//! Operators' views after the load: no difference at the PSP, only expected items stuck, and empty
+//! queues.
 
 use std::{collections::BTreeSet, process::Output};
 
@@ -9,13 +9,14 @@ use crate::cluster::Cluster;
 
 const QUEUES: [&str; 4] = ["operations", "deadlines", "inbox", "deliveries"];
 
-/// What `oncharge reconcile` finds since this time (RFC 3339), and how many operations it compared.
+/// The findings of `oncharge reconcile` since this time (RFC 3339), and the number of compared
+/// operations.
 pub(crate) fn reconcile(cluster: &Cluster, since: &str) -> (Vec<String>, u64) {
     let output = cluster.command(&["reconcile", "--since", since]);
     let text = String::from_utf8_lossy(&output.stdout);
     let mut problems: Vec<String> = text
         .lines()
-        .map(|line| format!("reconcile finds {line}"))
+        .map(|line| format!("reconcile found {line}"))
         .collect();
     let stderr_text = stderr_text(&output);
     if !output.status.success() {
@@ -31,14 +32,14 @@ pub(crate) fn reconcile(cluster: &Cluster, since: &str) -> (Vec<String>, u64) {
     let compared = words.find_map(|word| word.parse().ok());
     if compared.is_none() {
         problems.push(format!(
-            "reconcile does not say what it compared: {stderr_text}"
+            "reconcile does not report what it compared: {stderr_text}"
         ));
     }
     (problems, compared.unwrap_or_default())
 }
 
-/// Whether `oncharge stuck` lists exactly these refunds, which were paid out of captures that were
-/// taken back.
+/// Checks that `oncharge stuck` lists exactly these refunds, which were paid out of captures that
+/// were reversed.
 pub(crate) fn stuck(cluster: &Cluster, refunds: &BTreeSet<String>) -> Vec<String> {
     let output = cluster.command(&["stuck", "--limit", "10000"]);
     if !output.status.success() {
@@ -60,11 +61,11 @@ pub(crate) fn stuck(cluster: &Cluster, refunds: &BTreeSet<String>) -> Vec<String
     let missing = refunds.difference(&listed);
     problems.extend(missing.map(|id| format!("stuck does not list {id}")));
     let wrongly = listed.difference(refunds);
-    problems.extend(wrongly.map(|id| format!("stuck lists {id}, which was not paid out in vain")));
+    problems.extend(wrongly.map(|id| format!("stuck lists {id}, whose capture was not reversed")));
     problems
 }
 
-/// Whether every node's gauges say that nothing waits, and how much is stuck.
+/// Checks that the gauges of every node report empty queues and this number of stuck items.
 pub(crate) async fn gauges(cluster: &Cluster, stuck: usize) -> Vec<String> {
     let mut wanted = vec![("oncharge_store_up".to_owned(), 1)];
     for queue in QUEUES {
@@ -73,7 +74,7 @@ pub(crate) async fn gauges(cluster: &Cluster, stuck: usize) -> Vec<String> {
         wanted.push((oldest, 0));
     }
     let name = "oncharge_stuck{kind=\"refund_of_failed_capture\"}".to_owned();
-    // It counts no further.
+    // The gauge does not count further.
     wanted.push((name, stuck.min(1000)));
     let mut problems = Vec::new();
     for metrics in cluster.metrics().await {
@@ -81,7 +82,7 @@ pub(crate) async fn gauges(cluster: &Cluster, stuck: usize) -> Vec<String> {
             let line = format!("{name} {value}");
             if !metrics.lines().any(|found| found == line) {
                 let found = metrics.lines().find(|found| found.starts_with(name));
-                problems.push(format!("/metrics does not say {line}, but {found:?}"));
+                problems.push(format!("/metrics reports {found:?} instead of {line}"));
             }
         }
     }

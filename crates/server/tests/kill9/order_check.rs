@@ -1,4 +1,4 @@
-//! One order under the glass: what was acknowledged is there, and everything agrees.
+//! Checks one order: acknowledged requests are stored, and all records agree.
 
 use std::{collections::HashMap, fmt::Write};
 
@@ -13,27 +13,27 @@ use crate::{
     plan::{RoundPlan, SeededRng},
 };
 
-/// One order under the glass.
+/// The check of one order.
 pub(crate) struct OrderCheck<'a> {
     order_record: &'a OrderRecord,
     plan: &'a RoundPlan,
     problems: Vec<String>,
     pub(crate) findings: Vec<String>,
     pub(crate) counts: Vec<(&'static str, u64)>,
-    /// Refunds that were paid out of a capture that was taken back.
+    /// Refunds that were paid out of a capture that was reversed.
     pub(crate) unfunded_refunds: Vec<String>,
 }
 
-/// What there is to look an order up in.
+/// The data that orders are checked against.
 pub(crate) struct RoundData<'a> {
-    /// Every session of the round by the merchant's reference.
+    /// The sessions of the round by the merchant's reference.
     pub(crate) sessions: HashMap<String, Vec<Value>>,
     pub(crate) plan: &'a RoundPlan,
-    /// For each merchant, what came to its server.
+    /// For each merchant, the deliveries to its server.
     pub(crate) delivery_logs: Vec<DeliveryLog>,
 }
 
-/// Looks at one order.
+/// Checks one order.
 pub(crate) async fn check_order<'a>(
     clients: &Clients,
     order_record: &'a OrderRecord,
@@ -50,7 +50,7 @@ pub(crate) async fn check_order<'a>(
     let Some((id, _)) = &order_record.session else {
         order_check
             .problems
-            .push("its creation never got an answer".to_owned());
+            .push("its creation never got a response".to_owned());
         order_check.finish(&Value::Null, &[], &[]);
         return order_check;
     };
@@ -88,7 +88,7 @@ pub(crate) async fn check_order<'a>(
     order_check.check_events(&session_events, &session, &refunds);
     for (before, arrived, what) in session_events.out_of_order() {
         let details = get(format!("/v1/events/{before}")).await;
-        // An attempt that never got as far as the merchant's server was the first one.
+        // The first attempt may have failed before it reached the merchant's server.
         if details["attempts"].as_array().unwrap().len() <= arrived {
             order_check.problems.push(format!("{what}: {details}"));
         }
@@ -111,14 +111,14 @@ async fn ledger(clients: &Clients, order_record: &OrderRecord) -> Vec<Value> {
 }
 
 impl OrderCheck<'_> {
-    /// What must hold for any session in the quiet.
+    /// Invariants of every session after the load.
     fn session(&mut self, session: &Value, refunds: &[Value]) {
         let status = session["status"].as_str().unwrap();
         let order_record = self.order_record;
         let mut report = |what: String| self.problems.push(what);
         if session["amount"] != order_record.amount || session["currency"] != order_record.currency
         {
-            report("it is not the session that was ordered".to_owned());
+            report("the session does not match the order".to_owned());
         }
         if !session["pending_operation"].is_null() || status == "pending" {
             report("something is still open".to_owned());
@@ -134,26 +134,26 @@ impl OrderCheck<'_> {
         let paid = shown("authorized") || shown("captured");
         if paid && !matches!(status, "authorized" | "captured" | "cancelled") && !capture_reversed {
             report(format!(
-                "the shopper was told that it is paid, and it is {status}"
+                "the shopper was shown that it is paid, and it is {status}"
             ));
         }
         if shown("captured") && status != "captured" && !capture_reversed {
             report(format!(
-                "the shopper was told that it is captured, and it is {status}"
+                "the shopper was shown that it is captured, and it is {status}"
             ));
         }
         let has_requested = order_record.has_requested(RequestKind::Cancel) && !lapsed(session);
         let may_lapse = lapsed(session) && self.plan.may_reverse("authorise");
         if status == "cancelled" && !has_requested && !may_lapse {
-            report("nobody asked for its cancellation".to_owned());
+            report("its cancellation was not requested".to_owned());
         }
         let is_manual = order_record.capture_mode() == CaptureMode::Manual
             && !order_record.has_requested(RequestKind::Capture);
         if (status == "captured" || capture_reversed) && is_manual {
-            report("nobody asked for its capture".to_owned());
+            report("its capture was not requested".to_owned());
         }
         if capture_reversed && !self.plan.may_reverse("capture") {
-            report("its capture failed, and nobody took it back".to_owned());
+            report("its capture failed, and was not reversed".to_owned());
         }
         if refunds.len()
             > order_record
@@ -170,25 +170,25 @@ impl OrderCheck<'_> {
                 unfunded_refunds.map(|refund| refund["refund_id"].as_str().unwrap().to_owned());
             self.unfunded_refunds = ids.collect();
             let count = u64::try_from(self.unfunded_refunds.len()).unwrap();
-            self.counts.push(("refunds of captures taken back", count));
-            self.counts.push(("captures taken back", 1));
+            self.counts.push(("refunds of reversed captures", count));
+            self.counts.push(("captures reversed", 1));
         }
         self.counts
             .push(("authorisations lapsed", u64::from(lapsed(session))));
         self.counts.push((count_name(status), 1));
     }
 
-    /// An authorisation whose capture was done and taken back before anybody heard of it: for the
-    /// service only a capture that was refused, at the PSP the end of the payment.
+    /// An authorization whose capture was reversed before its success was known: refused for the
+    /// service, the end of the payment at the PSP.
     fn authorization_hold(&mut self, session: &Value, ledger: &[Value]) {
         let is_reversal =
             |entry: &Value| entry["kind"] == "capture" && entry["amount"].as_i64() < Some(0);
         let is_gone = session["status"] == "authorized" && ledger.iter().any(is_reversal);
         self.counts
-            .push(("authorised without a hold", u64::from(is_gone)));
+            .push(("authorized without a hold", u64::from(is_gone)));
     }
 
-    /// What its merchant was told of it.
+    /// Checks the events that its merchant received.
     fn check_events(
         &mut self,
         session_events: &SessionEvents<'_>,
@@ -202,11 +202,11 @@ impl OrderCheck<'_> {
         self.counts.push(("events received", events));
     }
 
-    /// What was acknowledged is there, with its outcome or a later one.
+    /// Checks that an acknowledged request is stored, with its outcome or a later one.
     fn request(&mut self, request: &Request, session: &Value, refunds: &[Value]) {
         if request.responses.is_empty() {
             let what = format!(
-                "{:?} under {} never got an answer",
+                "{:?} under {} never got a response",
                 request.kind, request.key
             );
             self.problems.push(what);
@@ -222,7 +222,7 @@ impl OrderCheck<'_> {
             RequestKind::Expire => "expired",
             RequestKind::Create | RequestKind::Refund => return,
         };
-        // What the PSP has only accepted it may still refuse, if it was told to.
+        // The PSP may still refuse what it has only accepted, if its faults allow that.
         let kind = match request.kind {
             RequestKind::Capture => "capture",
             _ => "cancel",
@@ -262,7 +262,7 @@ impl OrderCheck<'_> {
             .collect();
         let [refund] = found[..] else {
             self.problems.push(format!(
-                "the acknowledged refund {id} is there {} times",
+                "the acknowledged refund {id} is stored {} times",
                 found.len()
             ));
             return;
@@ -273,12 +273,12 @@ impl OrderCheck<'_> {
         }
         if refund["status"] != "refund_succeeded" && !self.plan.may_refuse("refund") {
             self.problems.push(format!(
-                "the refund {id} failed, and nobody refused it: {refund}"
+                "the refund {id} failed, and was not refused: {refund}"
             ));
         }
     }
 
-    /// The same request under the same key gets the same bytes, whichever node is asked.
+    /// Checks that the same request under the same key gets the same bytes from any node.
     async fn repeat(&mut self, clients: &Clients, request: &Request) {
         let Some(first) = request.acknowledged() else {
             return;
@@ -295,13 +295,13 @@ impl OrderCheck<'_> {
             )
             .await;
         self.counts.push(("answers repeated", 1));
-        // An outcome that could not be written down was answered as one that is not known yet,
-        // and that answer could not be written down either.
+        // If the outcome could not be stored, the response was that it is unknown, and that
+        // response could not be stored either.
         let unwritten = self.plan.has_link_faults()
             && (first.status == 202
                 || (request.kind == RequestKind::Refund
                     && first.json()["psp_reference"].is_null()));
-        // Before it was acknowledged it may have been turned down: that is not remembered.
+        // It may have been refused before it was acknowledged: that response is not stored.
         let earlier = request
             .responses
             .iter()
@@ -310,7 +310,7 @@ impl OrderCheck<'_> {
             let same = response.status == first.status && response.body == first.body;
             if !same && !unwritten {
                 self.problems.push(format!(
-                    "{:?} under {} was answered {} {} and then {} {}",
+                    "{:?} under {} returned {} {} and then {} {}",
                     request.kind,
                     request.key,
                     first.status,
@@ -322,7 +322,7 @@ impl OrderCheck<'_> {
         }
     }
 
-    /// Puts everything that is wrong into one finding with the whole story.
+    /// Adds all problems as one finding with the history of the order.
     fn finish(&mut self, session: &Value, refunds: &[Value], ledger: &[Value]) {
         if self.problems.is_empty() {
             return;
@@ -339,7 +339,7 @@ impl OrderCheck<'_> {
     }
 }
 
-/// The status as a name for a count.
+/// The name under which a status is counted.
 fn count_name(status: &str) -> &'static str {
     let names = [
         "authorized",

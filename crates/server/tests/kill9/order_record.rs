@@ -1,22 +1,22 @@
-//! What one order went through, as its merchant and its shopper remember it.
+//! The record of one order, as its merchant and its shopper saw it.
 
 use std::fmt;
 
 use crate::shop::ApiResponse;
 
-/// When a merchant's authorisations are captured.
+/// When a merchant's authorizations are captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CaptureMode {
-    /// When the merchant asks for it.
+    /// When the merchant requests it.
     Manual,
-    /// By the clock, soon after.
+    /// Automatically, shortly afterwards.
     Delayed,
-    /// With the authorisation.
+    /// Together with the authorization.
     Immediate,
 }
 
 impl CaptureMode {
-    /// That of the merchant of this number.
+    /// The mode of the merchant with this number.
     pub(crate) fn of(merchant: usize) -> Self {
         [Self::Manual, Self::Delayed, Self::Immediate][merchant % 3]
     }
@@ -31,25 +31,25 @@ impl CaptureMode {
     }
 }
 
-/// What a merchant asks for.
+/// The kinds of requests of a merchant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     Create,
     Capture,
     Cancel,
     Refund,
-    /// Of a session that nobody has paid.
+    /// Expires a session that is not paid.
     Expire,
 }
 
-/// A merchant's request under its idempotency key, and every answer it got that is one.
+/// A merchant's request under its idempotency key, with all responses.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
     pub(crate) kind: RequestKind,
     pub(crate) target: String,
     pub(crate) body: String,
     pub(crate) key: String,
-    /// The amount asked for, where one was.
+    /// The requested amount, if any.
     pub(crate) amount: i64,
     /// How often it was sent.
     pub(crate) sent: u32,
@@ -57,7 +57,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// The answer that the service must stand by, if there is one.
+    /// The response that the service is bound by, if any.
     pub(crate) fn acknowledged(&self) -> Option<&ApiResponse> {
         self.responses
             .iter()
@@ -71,13 +71,13 @@ impl Request {
     }
 }
 
-/// Whether this is the end of the request: it need not be sent again.
+/// Whether the request need not be sent again.
 pub(crate) fn is_final(response: &ApiResponse) -> bool {
     let conflict = response.status == 409 && response.body.contains("\"idempotency_conflict\"");
     response.status < 500 && response.status != 429 && !conflict
 }
 
-/// Whether the same request must get the same answer again.
+/// Whether a repetition must get the same response.
 pub(crate) fn is_remembered(response: &ApiResponse) -> bool {
     let rejected = response.status == 409 && response.body.contains("\"psp_rejected\"");
     (200..300).contains(&response.status) || rejected
@@ -87,30 +87,30 @@ pub(crate) fn is_remembered(response: &ApiResponse) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct OrderRecord {
     pub(crate) merchant: usize,
-    /// The merchant's reference, which no other order has.
+    /// The merchant's reference, unique per order.
     pub(crate) reference: String,
     pub(crate) amount: i64,
     pub(crate) currency: &'static str,
-    /// The session and its pay token, once the merchant knows them.
+    /// The session and its pay token, once the merchant has received them.
     pub(crate) session: Option<(String, String)>,
-    /// The first one creates the session.
+    /// The first request creates the session.
     pub(crate) requests: Vec<Request>,
     /// Every status that the shopper was shown.
     pub(crate) shown: Vec<String>,
 }
 
 impl OrderRecord {
-    /// When its authorisation is captured.
+    /// When its authorization is captured.
     pub(crate) fn capture_mode(&self) -> CaptureMode {
         CaptureMode::of(self.merchant)
     }
 
-    /// Whether this was ever asked for.
+    /// Whether this was ever requested.
     pub(crate) fn has_requested(&self, kind: RequestKind) -> bool {
         self.requests.iter().any(|request| request.kind == kind)
     }
 
-    /// Takes the session out of the answer to its creation.
+    /// Takes the session from the response to its creation.
     pub(crate) fn record_session(&mut self) {
         let created = self.requests.first().and_then(Request::acknowledged);
         let Some(created) = created.map(ApiResponse::json) else {

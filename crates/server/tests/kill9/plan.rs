@@ -1,5 +1,5 @@
-//! What will happen in a round, drawn from the seed: kills, breaks of the database's line, faults of
-//! the PSP, moods of the merchants' servers, and how each shopper and merchant behave.
+//! The plan of a round, generated from the seed: kills, connection faults, PSP faults, behaviors of
+//! merchants' servers, and actions of shoppers and merchants.
 
 use std::time::Duration;
 
@@ -7,13 +7,12 @@ use serde_json::Value;
 
 use crate::{behavior::Behavior, faults};
 
-/// A generator of chances that gives the same ones for the same seed, on every machine
-/// (`SplitMix64`).
+/// A pseudorandom generator (`SplitMix64`) with the same output for the same seed on every machine.
 #[derive(Debug, Clone)]
 pub(crate) struct SeededRng(u64);
 
 impl SeededRng {
-    /// Dice of their own for each combination of numbers.
+    /// A separate generator for each combination of numbers.
     pub(crate) fn from_numbers(numbers: &[u64]) -> Self {
         let mut rng = Self(0x9E37_79B9_7F4A_7C15);
         for number in numbers {
@@ -31,7 +30,7 @@ impl SeededRng {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from `min` to `max`.
+    /// A number from `min` to `max`, inclusive.
     pub(crate) fn between(&mut self, min: u64, max: u64) -> u64 {
         min + self.next() % (max - min + 1)
     }
@@ -42,71 +41,71 @@ impl SeededRng {
         min + i64::try_from(self.between(0, width)).unwrap()
     }
 
-    /// Whether something happens that happens so often in a hundred.
+    /// `true` in this percentage of calls.
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.between(1, 100) <= percent
     }
 
-    /// One of these.
+    /// A random element.
     pub(crate) fn pick<'a, T>(&mut self, of: &'a [T]) -> &'a T {
         let last = u64::try_from(of.len()).unwrap() - 1;
         &of[usize::try_from(self.between(0, last)).unwrap()]
     }
 
-    /// A wait from `min` to `max` milliseconds.
+    /// A duration from `min` to `max` milliseconds.
     pub(crate) fn millis(&mut self, min: u64, max: u64) -> Duration {
         Duration::from_millis(self.between(min, max))
     }
 }
 
-/// How the line to the database breaks.
+/// A fault of the database connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LinkFault {
-    /// All connections are closed, and new ones at once.
+    /// Existing connections are closed, and new ones at once.
     Cut,
-    /// What is said arrives, but no answer comes back: was it committed?
+    /// Requests are forwarded, but no responses: a commit's outcome is unknown.
     Mute,
-    /// Nobody listens: a connect is refused.
+    /// Connections are refused.
     Absent,
 }
 
-/// What happens to a node.
+/// An event of a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
-    /// Killed; started again after a while; perhaps killed once more while it starts; perhaps
-    /// started while its database is absent for a while.
+    /// Killed and restarted after a while; possibly killed again during the start, or started while
+    /// its database is absent.
     Kill {
         down: Duration,
         again: Option<Duration>,
         absent: Option<Duration>,
     },
-    /// Its line to the database breaks for a while.
+    /// Its database connection fails for a while.
     LinkFault { kind: LinkFault, duration: Duration },
 }
 
-/// Who takes part in every round.
+/// The participants of every round.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Participants {
     pub(crate) nodes: usize,
     pub(crate) merchants: usize,
-    /// Whether nodes have a line to their database that can break.
+    /// Whether nodes have a database connection that can fail.
     pub(crate) has_links: bool,
 }
 
-/// A round: everything that is decided beforehand.
+/// A round: everything that is planned in advance.
 #[derive(Debug, Clone)]
 pub(crate) struct RoundPlan {
     pub(crate) seed: u64,
     pub(crate) round: u64,
-    /// How long there is load.
+    /// Duration of the load.
     pub(crate) duration: Duration,
-    /// How many shoppers are at it at any time.
+    /// Number of concurrent shoppers.
     pub(crate) shoppers: u64,
-    /// For each node: how long it is left alone, and then what happens.
+    /// For each node: a delay, and the event that follows.
     pub(crate) nodes: Vec<Vec<(Duration, Event)>>,
-    /// How long each set of the PSP's faults stays.
+    /// The sets of PSP faults, each with its duration.
     pub(crate) faults: Vec<(Duration, Value)>,
-    /// For each merchant: how long each mood of its server stays.
+    /// For each merchant: the behaviors of its server, each with its duration.
     pub(crate) behaviors: Vec<Vec<(Duration, Behavior)>>,
 }
 
@@ -137,12 +136,12 @@ impl RoundPlan {
         }
     }
 
-    /// The dice of a shopper of this round.
+    /// The generator of a shopper of this round.
     pub(crate) fn rng(&self, shopper: u64, order: u64) -> SeededRng {
         SeededRng::from_numbers(&[self.seed, self.round, shopper + 1, order])
     }
 
-    /// The plan in a few lines, to be shown.
+    /// A description of the plan in a few lines.
     pub(crate) fn outline(&self) -> String {
         let mut lines = Vec::new();
         for (number, events) in self.nodes.iter().enumerate() {
@@ -183,13 +182,13 @@ impl RoundPlan {
         lines.join("\n")
     }
 
-    /// Whether the PSP may at some time of this round take back what it did with such a call.
+    /// Whether the PSP may reverse such a call at some time of this round.
     pub(crate) fn may_reverse(&self, kind: &str) -> bool {
         self.has_fault_for("fail_late", kind)
     }
 
-    /// Whether a call of this kind may have been refused in this round, be it by what became of the
-    /// payment before.
+    /// Whether a call of this kind may be refused in this round, including because of the payment's
+    /// earlier state.
     pub(crate) fn may_refuse(&self, kind: &str) -> bool {
         let earlier: &[&str] = match kind {
             "capture" => &["authorise"],
@@ -209,7 +208,7 @@ impl RoundPlan {
         self.faults.iter().any(named)
     }
 
-    /// Whether an outcome may have been impossible to write down.
+    /// Whether storing an outcome may have failed.
     pub(crate) fn has_link_faults(&self) -> bool {
         let mut events = self.nodes.iter().flatten();
         events.any(|(_, event)| matches!(event, Event::LinkFault { .. }))
@@ -235,7 +234,7 @@ fn timeline(rng: &mut SeededRng, duration: Duration, has_links: bool) -> Vec<(Du
             }
         };
         at += delay;
-        // The first one always happens: no round without a kill.
+        // The first event is always a kill.
         if at >= duration && !events.is_empty() {
             return events;
         }

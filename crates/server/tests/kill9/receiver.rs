@@ -1,5 +1,5 @@
-//! A merchant's server that outlives the kills: it verifies both signatures of each delivery by
-//! itself, keeps everything that came, and misbehaves as its mood says.
+//! A merchant's server that is never killed: it verifies both signatures of each delivery with its
+//! own code, records all deliveries, and fails as its behavior requires.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
@@ -18,9 +18,9 @@ use tokio::{
 use crate::behavior::{Behavior, Reply};
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
-/// How far a delivery's timestamp may be from the present, in seconds.
+/// Maximum difference between a delivery's timestamp and the present, in seconds.
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
-/// A whole delivery is far smaller.
+/// Maximum size of a request; deliveries are far smaller.
 const MAX_BYTES: usize = 1 << 20;
 
 /// A merchant's server.
@@ -31,23 +31,23 @@ pub(crate) struct Receiver {
 
 struct Shared {
     query: String,
-    /// What the plain signature is made with.
+    /// The key of the plain signature.
     api_secret: String,
-    /// What the standard one is made with, once the endpoint is set.
+    /// The key of the standard signature, once the endpoint is set.
     signing_secret: OnceLock<String>,
     behavior: watch::Sender<Behavior>,
     arrivals: Mutex<Vec<Arrival>>,
 }
 
-/// A delivery as it came.
+/// A received delivery.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
     pub(crate) at: Instant,
-    /// When its answer was sent, or the connection was over.
+    /// When its response was sent, or its connection ended.
     pub(crate) ended: Instant,
     pub(crate) reply: Reply,
     pub(crate) body: Value,
-    /// What is wrong with it.
+    /// What is invalid about it.
     pub(crate) problems: Vec<&'static str>,
 }
 
@@ -66,7 +66,7 @@ impl Arrival {
 }
 
 impl Receiver {
-    /// The server of the merchant of this number, in a good mood.
+    /// Starts the healthy server of the merchant with this number.
     pub(crate) async fn start(number: usize, api_secret: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let query = format!("/?wc-api=oncharge_callback&shop={number}");
@@ -88,29 +88,29 @@ impl Receiver {
         Self { url, shared }
     }
 
-    /// The endpoint's signing secret, which is shown once.
+    /// Sets the endpoint's signing secret, which is shown only once.
     pub(crate) fn set_signing_secret(&self, signing_secret: &str) {
         let secret = signing_secret.to_owned();
         self.shared.signing_secret.set(secret).unwrap();
     }
 
-    /// From now on it behaves like this; what hangs comes to its end where it is well.
+    /// Sets the behavior; hanging replies end when it is healthy.
     pub(crate) fn set_behavior(&self, behavior: Behavior) {
         self.shared.behavior.send_replace(behavior);
     }
 
-    /// Everything that has come.
+    /// All deliveries so far.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.shared.arrivals.lock().unwrap().clone()
     }
 
-    /// Forgets everything that has come.
+    /// Removes all recorded deliveries.
     pub(crate) fn clear(&self) {
         self.shared.arrivals.lock().unwrap().clear();
     }
 }
 
-/// A request as it came.
+/// A parsed request.
 struct Delivery {
     head: String,
     body: Vec<u8>,
@@ -131,7 +131,7 @@ impl Delivery {
         hex::encode(hmac::sign(&key, &self.body)) == given
     }
 
-    /// Standard Webhooks: over id, timestamp and body, with the secret behind `whsec_`.
+    /// Standard Webhooks: over id, timestamp and body, with the secret after `whsec_`.
     fn has_standard_signature(&self, signing_secret: &str) -> bool {
         let encoded = signing_secret.trim_start_matches("whsec_");
         let secret = STANDARD.decode(encoded).unwrap();
@@ -156,7 +156,7 @@ impl Delivery {
 }
 
 impl Shared {
-    /// Takes one delivery after the other, until the other side or its own mood ends that.
+    /// Handles deliveries one after another until either side closes the connection.
     async fn serve(&self, mut connection: TcpStream) {
         let mut bytes = Vec::new();
         while let Some(delivery) = read(&mut connection, &mut bytes).await {
@@ -166,7 +166,7 @@ impl Shared {
         }
     }
 
-    /// Keeps a delivery and replies; whether the connection goes on.
+    /// Records a delivery and replies; returns whether the connection stays open.
     async fn handle(&self, connection: &mut TcpStream, delivery: &Delivery) -> bool {
         let at = Instant::now();
         let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
@@ -193,7 +193,7 @@ impl Shared {
                 false
             }
         };
-        // Before the answer is sent: the next attempt may begin once it is.
+        // Recorded before the response is sent, because the next attempt may begin then.
         if let Some(arrival) = self.arrivals.lock().unwrap().get_mut(place) {
             arrival.ended = Instant::now();
         }
@@ -206,7 +206,8 @@ impl Shared {
         goes_on
     }
 
-    /// Says nothing for a while, until it is well again, or until the other side gives up.
+    /// Sends nothing until the time has passed, the server is healthy again, or the client
+    /// disconnects.
     async fn hang(&self, connection: &mut TcpStream, lasts: Duration) {
         let mut behavior = self.behavior.subscribe();
         let mut byte = [0; 1];
@@ -249,7 +250,7 @@ impl Shared {
     }
 }
 
-/// The next whole request; what came after it stays in `bytes`.
+/// Reads the next complete request; the bytes after it stay in `bytes`.
 async fn read(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Delivery> {
     let mut chunk = vec![0; 16 * 1024];
     loop {

@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A card that is approved.
 pub(crate) const GOOD_CARD: &str = "4242424242424242";
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiResponse {
     pub(crate) status: u16,
@@ -33,7 +33,7 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// With the pair that `merchant create` printed, and where node and simulator are.
+    /// Created from the output of `merchant create` and the origins of node and simulator.
     pub(crate) fn new(pair: &Value) -> Self {
         let text = |name: &str| pair[name].as_str().unwrap().to_owned();
         Self {
@@ -45,7 +45,7 @@ impl Shop {
         }
     }
 
-    /// A signed request that may find nobody.
+    /// A signed request; fails if nothing listens.
     pub(crate) async fn try_call(
         &self,
         method: &str,
@@ -75,7 +75,7 @@ impl Shop {
     }
 }
 
-/// The whole answer to a request.
+/// The complete response to a request.
 pub(crate) async fn read(request: reqwest::RequestBuilder) -> Result<ApiResponse, reqwest::Error> {
     let response = request.send().await?;
     Ok(ApiResponse {

@@ -2,8 +2,9 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
+    branding::{Branding, accent::Accent, logo::Logo},
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,

@@ -246,7 +246,8 @@ names!(OperationStatus, status_name, parse_status {
     Requested = "requested", Succeeded = "succeeded", Failed = "failed",
 });
 names!(SendState, sending_name, parse_sending {
-    Intended = "intended", NotSent = "not_sent", Unknown = "unknown", Accepted = "accepted",
+    Intended = "intended", NotSent = "not_sent", Unknown = "unknown",
+    Mismatched = "mismatched", Accepted = "accepted",
 });
 names!(CancelPurpose, purpose_name, parse_purpose {
     Merchant = "merchant", Abandon = "abandon", Expiry = "expiry",

@@ -65,7 +65,7 @@ impl Builder {
             id: self.id(),
             account: account.clone(),
             event_key: event_key.map(str::to_owned),
-            body: format!("what the processor tells: {event_key:?}").into_bytes(),
+            body: format!("body of {event_key:?}").into_bytes(),
             received_at: self.now(),
         }
     }

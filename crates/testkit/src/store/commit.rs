@@ -51,7 +51,7 @@ impl State {
         }
         for refund in unit.changed_refunds {
             if self.refunds.insert(refund.id, refund).is_none() {
-                return Err(constraint_violation("a changed refund must be there"));
+                return Err(constraint_violation("a refund to update is missing"));
             }
         }
         for event in unit.events {
@@ -107,7 +107,7 @@ impl State {
         let row = self
             .operations
             .get_mut(&changed.operation.id)
-            .ok_or_else(|| constraint_violation("a changed operation must be there"))?;
+            .ok_or_else(|| constraint_violation("an operation to update is missing"))?;
         if !changed.operation.is_open() {
             row.request = None;
         }

@@ -60,7 +60,7 @@ impl Inbox for MemoryStore {
         self.write(|state| {
             let LeasedItem::Notification(id) = outcome.lease.item else {
                 return Err(constraint_violation(
-                    "a notification is settled under its own lease",
+                    "a notification is closed under its own lease",
                 ));
             };
             if state.live_claim(outcome.lease, now).is_none() {

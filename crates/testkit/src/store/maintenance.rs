@@ -103,12 +103,10 @@ impl State {
                 operations.collect()
             }
             ExpiringRows::ApiKeys => {
-                let is_named = |id| self.endpoints.values().any(|one| one.key == id);
-                let keys = self.api_keys.iter().filter(|(_, key)| !is_named(key.id));
                 let ended = |(hash, key): (&ApiKeyHash, &ApiKey)| {
                     key.ends_at.map(|at| (at, RowId::ApiKey(hash.clone())))
                 };
-                keys.filter_map(ended).collect()
+                self.api_keys.iter().filter_map(ended).collect()
             }
         }
     }

@@ -1,12 +1,12 @@
-//! Which crate of ours may know which: `domain ← ports ← application ← adapter-http ← server`,
-//! `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
-//! `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
+//! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http,
+//! adapter-ops ← server`, `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
+//! `ports ← every other adapter ← server`, `client ← demo-shop ← server`, `testkit → ports`, `conformance → testkit`.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Crate, Workspace};
 use std::collections::BTreeSet;
 
-/// What one crate may name: in its product build, and beyond that in its tests.
+/// The allowed dependencies of a crate: in its product build, and additionally in its tests.
 struct CrateRule {
     name: &'static str,
     allowed: &'static [&'static str],
@@ -17,7 +17,7 @@ const ADAPTER: &[&str] = &["domain", "ports"];
 const STORE: &[&str] = &["domain", "ports", "store-rows"];
 const STORE_TESTS: &[&str] = &["testkit", "conformance"];
 
-/// The whole picture, from the inside out.
+/// All crates, from the inside out.
 const CRATE_RULES: &[CrateRule] = &[
     CrateRule {
         name: "domain",
@@ -36,6 +36,11 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     CrateRule {
         name: "adapter-http",
+        allowed: &["domain", "ports", "application"],
+        allowed_in_tests: &["testkit"],
+    },
+    CrateRule {
+        name: "adapter-ops",
         allowed: &["domain", "ports", "application", "host-guard"],
         allowed_in_tests: &["testkit"],
     },
@@ -54,7 +59,7 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed: STORE,
         allowed_in_tests: STORE_TESTS,
     },
-    // Its tests speak to a real simulator, over HTTP as always.
+    // Its tests call a real simulator over HTTP.
     CrateRule {
         name: "adapter-psp",
         allowed: ADAPTER,
@@ -70,19 +75,25 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed: ADAPTER,
         allowed_in_tests: STORE_TESTS,
     },
-    // A merchant's program links it: it carries nothing of the service but the domain's values.
+    // Linked into merchants' programs: of the service it includes only the domain's values.
     CrateRule {
         name: "client",
         allowed: &["domain"],
         allowed_in_tests: &[],
     },
-    // Knows HTTP alone, nothing of payments.
+    // An ordinary merchant; its tests sign webhooks with the domain's code.
+    CrateRule {
+        name: "demo-shop",
+        allowed: &["client"],
+        allowed_in_tests: &["domain"],
+    },
+    // Depends on HTTP only, not on payments.
     CrateRule {
         name: "host-guard",
         allowed: &[],
         allowed_in_tests: &[],
     },
-    // A PSP in its own right, which could be anybody's.
+    // Independent of the service, like a real PSP.
     CrateRule {
         name: "psp-simulator",
         allowed: &["host-guard"],
@@ -98,7 +109,7 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed: &["domain", "ports", "testkit"],
         allowed_in_tests: &[],
     },
-    // The only place where adapters meet.
+    // The only crate that depends on several adapters.
     CrateRule {
         name: "server",
         allowed: &[
@@ -106,18 +117,21 @@ const CRATE_RULES: &[CrateRule] = &[
             "ports",
             "application",
             "adapter-http",
+            "adapter-ops",
             "adapter-postgres",
             "adapter-sqlite",
             "adapter-psp",
             "adapter-webhook",
             "adapter-risk",
             "client",
+            "demo-shop",
             "psp-simulator",
         ],
         allowed_in_tests: &["testkit"],
     },
-    // A development tool: it loads the running binary over HTTP, and signs as the domain says. What
-    // needs a thousand merchants, or a part of the service alone, it wires as the server does.
+    // A development tool: it loads the running binary over HTTP, and signs with the domain's code.
+    // Measurements that need a thousand merchants, or only a part of the service, run in its own
+    // process.
     CrateRule {
         name: "bench",
         allowed: &[
@@ -244,6 +258,6 @@ fn the_domain_has_no_features() {
     }
     assert_no_violations(
         &violations,
-        "what a payment is does not depend on how it was built: take these features out of oncharge-domain",
+        "the rules of a payment must not depend on build options: remove these features from oncharge-domain",
     );
 }

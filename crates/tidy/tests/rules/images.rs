@@ -1,4 +1,4 @@
-//! The pictures that the documents show, and those that lie there.
+//! Images: referenced by a document, present in the repository, and small.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +10,7 @@ use crate::assert_no_violations;
 
 const FOLDER: &str = "docs/images";
 const EXTENSIONS: [&str; 6] = ["webp", "png", "jpg", "jpeg", "gif", "svg"];
-/// Everybody who clones the repository gets them, with all that they ever were.
+/// Every clone contains them, with all their versions.
 const MAX_TOTAL_BYTES: u64 = 600_000;
 
 #[test]
@@ -23,7 +23,7 @@ fn every_referenced_image_exists() {
         .collect();
     assert_no_violations(
         &violations,
-        "take it with scripts/screenshots, or show another",
+        "create it with scripts/screenshots, or reference another one",
     );
 }
 
@@ -32,7 +32,7 @@ fn every_image_is_referenced() {
     let referenced_images = referenced_images().unwrap();
     assert!(
         !referenced_images.is_empty(),
-        "no document shows a picture: is the search right?"
+        "no document references an image: is the search correct?"
     );
     let violations: Vec<String> = stored_images()
         .unwrap()
@@ -41,7 +41,7 @@ fn every_image_is_referenced() {
         .collect();
     assert_no_violations(
         &violations,
-        "show it in docs/guide/checkout.md or wherever it helps, or take no such picture",
+        "reference it in docs/guide/checkout.md or another document, or remove it",
     );
 }
 
@@ -65,7 +65,7 @@ fn stored_images() -> anyhow::Result<BTreeMap<String, u64>> {
     Ok(found)
 }
 
-/// The pictures of this repository that documents show, each with one that does.
+/// The repository's images that documents reference, each with one such document.
 fn referenced_images() -> anyhow::Result<BTreeMap<String, String>> {
     let tree = Tree::load()?;
     let mut found = BTreeMap::new();
@@ -77,7 +77,7 @@ fn referenced_images() -> anyhow::Result<BTreeMap<String, String>> {
     Ok(found)
 }
 
-/// What stands in a document as the address of a picture and leads nowhere else.
+/// The paths of local images in a document.
 fn image_paths_in(text: &str) -> BTreeSet<&str> {
     text.split(|it: char| it.is_whitespace() || "\"'()<>`".contains(it))
         .filter(|word| !word.contains("://") && !word.contains('*'))
@@ -88,7 +88,7 @@ fn image_paths_in(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// A relative address in the document at `document`, from the root.
+/// Resolves a path relative to the document at `document`, from the root.
 fn resolve(document: &str, address: &str) -> String {
     let mut parts: Vec<&str> = document.split('/').collect();
     parts.pop();

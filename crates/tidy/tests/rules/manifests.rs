@@ -1,4 +1,4 @@
-//! What every `Cargo.toml` and the other files around the code keep to.
+//! Rules for every `Cargo.toml` and other configuration files.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Tree, Workspace, root};
@@ -61,10 +61,7 @@ fn package_names_match_their_folders() {
         })
         .map(|member| member.name.clone())
         .collect();
-    assert_no_violations(
-        &violations,
-        "the package is oncharge-FOLDER, so that either name finds the other",
-    );
+    assert_no_violations(&violations, "name the package oncharge-FOLDER");
 }
 
 #[test]
@@ -79,7 +76,7 @@ fn npm_lock_files_name_no_host() {
     }
     assert_no_violations(
         &violations,
-        "put `omit-lockfile-registry-resolved=true` into the .npmrc beside it and make the lock file anew: \
+        "put `omit-lockfile-registry-resolved=true` into the .npmrc beside it and regenerate the lock file: \
          versions and hashes are enough, any mirror will do",
     );
 }

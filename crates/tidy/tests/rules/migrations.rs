@@ -1,14 +1,15 @@
-//! Migrations after the first run on live, large databases: none may hold a lock for long, rewrite a
-//! table or break the release before it. docs/guide/changing-the-schema.md says what to do instead.
+//! Migrations after the first run on live, large databases: none may hold a lock for long, rewrite
+//! a table or break the previous release. docs/guide/changing-the-schema.md describes the
+//! alternatives.
 
 use crate::assert_no_violations;
 use oncharge_tidy::Tree;
 
-/// Nothing had been released before it.
+/// The first migration, to which the rules do not apply: it runs on an empty database.
 const FIRST_MIGRATION: &str = "0001_initial";
 
-/// Removes what an earlier release still reads, unless this mark stands in the file, with the release
-/// that was the last one to read it.
+/// A migration may remove what an earlier release reads only with this mark, which names the last
+/// release that reads it.
 const CONTRACT_MARKER: &str = "-- contract:";
 
 #[test]
@@ -49,7 +50,7 @@ fn both_databases_have_the_same_migrations() {
     assert!(names("postgres").contains(&format!("{FIRST_MIGRATION}/up.sql")));
 }
 
-/// What a migration must not do.
+/// The violations of a migration.
 fn violations_of(sql: &str, is_postgres: bool, outside_transaction: bool) -> Vec<String> {
     let may_remove = sql.contains(CONTRACT_MARKER);
     let statements = statements(sql);
@@ -62,7 +63,7 @@ fn violations_of(sql: &str, is_postgres: bool, outside_transaction: bool) -> Vec
         let table = word_after(statement, "ALTER TABLE")
             .or_else(|| word_after(statement, " ON"))
             .unwrap_or_default();
-        // A table that this migration makes is empty, and nobody uses it yet.
+        // A table created by this migration is empty and unused.
         let is_new = created.contains(&table) || statement.starts_with("CREATE TABLE");
         if !is_new {
             let common = removals(statement, may_remove).into_iter();
@@ -88,7 +89,7 @@ fn violations_of(sql: &str, is_postgres: bool, outside_transaction: bool) -> Vec
     violations
 }
 
-/// What the release before may still read.
+/// Removals of what the previous release may still read.
 fn removals(statement: &str, may_remove: bool) -> Vec<String> {
     let removes = ["DROP TABLE", "DROP COLUMN", " RENAME "];
     removes
@@ -101,7 +102,7 @@ fn removals(statement: &str, may_remove: bool) -> Vec<String> {
         .collect()
 }
 
-/// What reads or writes every row.
+/// Statements that read or write every row.
 fn rewrites(statement: &str) -> Vec<String> {
     let starts = ["UPDATE ", "DELETE FROM", "TRUNCATE", "VACUUM", "CLUSTER"];
     let mut violations: Vec<String> = starts
@@ -120,7 +121,7 @@ fn rewrites(statement: &str) -> Vec<String> {
     violations
 }
 
-/// What holds a lock on a table of PostgreSQL while it reads every row.
+/// Statements that lock a PostgreSQL table while they read every row.
 fn locks(statement: &str) -> Vec<String> {
     let mut violations = Vec::new();
     let is_index = statement.starts_with("CREATE INDEX")
@@ -128,7 +129,7 @@ fn locks(statement: &str) -> Vec<String> {
         || statement.starts_with("DROP INDEX")
         || statement.starts_with("REINDEX");
     if is_index && !statement.contains("CONCURRENTLY") {
-        violations.push("an index is made and dropped CONCURRENTLY".to_owned());
+        violations.push("create and drop indexes CONCURRENTLY".to_owned());
     }
     if statement.contains(" TYPE ") || statement.contains(" SET DATA TYPE") {
         violations.push("ALTER COLUMN … TYPE: add a column instead".to_owned());
@@ -143,7 +144,7 @@ fn locks(statement: &str) -> Vec<String> {
     }
     let is_unique = statement.contains("UNIQUE") || statement.contains("PRIMARY KEY");
     if adds && is_unique && !statement.contains("USING INDEX") {
-        violations.push("ADD CONSTRAINT … USING INDEX, over an index made before".to_owned());
+        violations.push("ADD CONSTRAINT … USING INDEX, with an index created before".to_owned());
     }
     if statement.contains("ADD COLUMN")
         && (statement.contains("REFERENCES") || statement.contains("UNIQUE"))
@@ -152,7 +153,7 @@ fn locks(statement: &str) -> Vec<String> {
             .push("a new column's REFERENCES or UNIQUE comes in a later migration".to_owned());
     }
     if statement.starts_with("LOCK ") {
-        violations.push("LOCK: no migration holds a table".to_owned());
+        violations.push("LOCK: a migration must not lock a table".to_owned());
     }
     violations
 }
@@ -246,7 +247,7 @@ fn forbidden_statements_are_detected() {
     );
     let two = format!("{concurrently} {concurrently}");
     assert_eq!(violations_of(&two, true, true).len(), 1);
-    // SQLite makes an index while nobody writes, for as long as that takes.
+    // SQLite blocks writers while it creates an index, with or without CONCURRENTLY.
     let index = "CREATE INDEX i ON sessions (order_id);";
     assert_eq!(violations_of(index, false, false), Vec::<String>::new());
 }

@@ -1,12 +1,12 @@
-//! What every source file keeps to.
+//! Rules for every source file.
 
 use crate::assert_no_violations;
 use oncharge_tidy::Tree;
 
-/// Past this a file is two files.
+/// Maximum number of lines of a file.
 const MAX_LINES: usize = 500;
 
-/// Extensions of what is written by hand and run.
+/// Extensions of handwritten code.
 const CODE: &[&str] = &["rs", "sql", "js", "mjs", "css", "html", "sh", "toml"];
 
 #[test]
@@ -19,7 +19,7 @@ fn no_mod_rs_files() {
         .collect();
     assert_no_violations(
         &violations,
-        "name it after its folder: `foo.rs` beside `foo/`, so that an editor's tabs tell",
+        "name it after its folder: `foo.rs` beside `foo/`, so that editor tabs are distinguishable",
     );
 }
 
@@ -75,13 +75,13 @@ fn every_rust_file_has_a_module_doc() {
         .collect();
     assert_no_violations(
         &violations,
-        "open the file with one `//!` sentence on what it is for",
+        "start the file with a `//!` sentence on its purpose",
     );
 }
 
 #[test]
 fn no_todo_comments() {
-    // Spelled in two halves, or this file would offend.
+    // Split, so that this file does not contain them.
     let marks = [
         concat!("TO", "DO"),
         concat!("FIX", "ME"),
@@ -96,7 +96,7 @@ fn no_todo_comments() {
     }
     assert_no_violations(
         &violations,
-        "do it, or file it as an issue and take the mark out; a test that is not run proves nothing",
+        "do it, or file an issue and remove the comment; an ignored test proves nothing",
     );
 }
 
@@ -110,7 +110,7 @@ fn lints_are_expected_not_allowed() {
     }
     assert_no_violations(
         &violations,
-        "write #[expect(lint, reason = \"…\")]: it complains as soon as it is no longer needed",
+        "write #[expect(lint, reason = \"…\")]: it warns when it is no longer needed",
     );
 }
 
@@ -130,11 +130,11 @@ fn no_absolute_paths() {
     }
     assert_no_violations(
         &violations,
-        "say it from the root of the repository, or take the place from an argument",
+        "use a path relative to the root of the repository, or an argument",
     );
 }
 
-/// Whether `place` stands in the line as the start of a path, and not within an address or a longer path.
+/// Whether `place` is the start of a path in the line, not a part of a URL or of a longer path.
 fn is_absolute(line: &str, place: &str) -> bool {
     line.match_indices(place).any(|(at, _)| {
         let before = line.get(..at).and_then(|head| head.chars().next_back());

@@ -1,9 +1,9 @@
-//! Which of the crates from outside may be named where, and which nowhere.
+//! Where external crates may be used, and which must not be used.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Workspace, locked_packages};
 
-/// A package from outside, and the only crates of ours that may name it in their product build.
+/// A package, and the only crates that may depend on it in their product build.
 struct ConfinedPackage {
     package: &'static str,
     allowed_in: &'static [&'static str],
@@ -12,7 +12,7 @@ struct ConfinedPackage {
 
 const DATABASES: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulator"];
 const SQLITE: &[&str] = &["adapter-sqlite", "psp-simulator"];
-// bench: inserts a row, as the limit that acknowledging a notification is measured against.
+// bench: inserts a row, as the reference for acknowledging a notification.
 const SQL_CLIENTS: &[&str] = &[
     "store-rows",
     "adapter-postgres",
@@ -20,9 +20,11 @@ const SQL_CLIENTS: &[&str] = &[
     "psp-simulator",
     "bench",
 ];
-// bench: serves a constant, as the limit that the service is measured against.
+// bench: serves a constant response, as the limit that the service is compared with.
 const HTTP_SERVERS: &[&str] = &[
     "adapter-http",
+    "adapter-ops",
+    "demo-shop",
     "host-guard",
     "psp-simulator",
     "server",
@@ -33,36 +35,36 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
     ConfinedPackage {
         package: "diesel",
         allowed_in: SQL_CLIENTS,
-        why: "SQL belongs into a store",
+        why: "SQL belongs in a store",
     },
     ConfinedPackage {
         package: "diesel_migrations",
         allowed_in: DATABASES,
-        why: "SQL belongs into a store",
+        why: "SQL belongs in a store",
     },
     ConfinedPackage {
         package: "diesel-async",
         allowed_in: &["adapter-postgres"],
-        why: "SQL belongs into a store",
+        why: "SQL belongs in a store",
     },
     ConfinedPackage {
         package: "tokio-postgres",
         allowed_in: &["adapter-postgres", "bench"],
-        why: "SQL belongs into a store",
+        why: "SQL belongs in a store",
     },
     ConfinedPackage {
         package: "libsqlite3-sys",
         allowed_in: SQLITE,
-        why: "SQL belongs into a store",
+        why: "SQL belongs in a store",
     },
     ConfinedPackage {
         package: "actix-web",
         allowed_in: HTTP_SERVERS,
-        why: "requests are adapter-http's affair",
+        why: "requests are handled by the HTTP adapters",
     },
     ConfinedPackage {
         package: "reqwest",
-        // server: its `demo` command plays the shopper's browser against the running service.
+        // server: its `demo` command acts as the shopper's browser against the running service.
         allowed_in: &[
             "client",
             "adapter-psp",
@@ -71,12 +73,19 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
             "psp-simulator",
             "server",
         ],
-        why: "calls to the outside go through a port",
+        why: "outgoing calls use a port",
     },
     ConfinedPackage {
         package: "anyhow",
-        allowed_in: &["server", "psp-simulator", "conformance", "tidy", "bench"],
-        why: "a library's errors are types of its own, which a caller can match",
+        allowed_in: &[
+            "server",
+            "demo-shop",
+            "psp-simulator",
+            "conformance",
+            "tidy",
+            "bench",
+        ],
+        why: "a library defines its own error types, which callers can match",
     },
     ConfinedPackage {
         package: "config",
@@ -90,7 +99,8 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
     },
 ];
 
-/// What the two innermost crates do without, so that they stay values and decisions.
+/// Packages that the two innermost crates must not use, so that they contain only values and
+/// decisions.
 const FORBIDDEN_IN: &[(&str, &[&str])] = &[
     (
         "domain",
@@ -107,34 +117,35 @@ const FORBIDDEN_IN: &[(&str, &[&str])] = &[
     ("ports", &["futures-util", "rand", "tokio", "tracing"]),
 ];
 
-/// Never in any build: second TLS and crypto stacks, C libraries that the system would have to bring.
+/// Not allowed in any build: second TLS and crypto stacks, C libraries that the system would have
+/// to provide.
 const BANNED: &[(&str, &str)] = &[
     (
         "aws-lc-rs",
-        "the crypto provider is ring; turn the default features off",
+        "the crypto provider is ring; disable the default features",
     ),
     (
         "aws-lc-sys",
-        "the crypto provider is ring; turn the default features off",
+        "the crypto provider is ring; disable the default features",
     ),
     (
         "aws-lc-fips-sys",
-        "the crypto provider is ring; turn the default features off",
+        "the crypto provider is ring; disable the default features",
     ),
     ("native-tls", "TLS is rustls"),
     ("openssl", "TLS is rustls"),
     ("openssl-sys", "TLS is rustls"),
     (
         "pq-src",
-        "PostgreSQL is spoken to by tokio-postgres, without libpq",
+        "PostgreSQL is accessed with tokio-postgres, without libpq",
     ),
     (
         "pq-sys",
-        "PostgreSQL is spoken to by tokio-postgres, without libpq",
+        "PostgreSQL is accessed with tokio-postgres, without libpq",
     ),
     (
         "rusqlite",
-        "SQLite is reached through diesel; two bindings cannot share one library",
+        "SQLite is accessed with diesel; two bindings cannot share one library",
     ),
 ];
 
@@ -157,7 +168,7 @@ fn confined_packages_stay_in_their_crates() {
     }
     assert_no_violations(
         &violations,
-        "move the code that needs it to where it may stand, behind a port",
+        "move the code to an allowed crate, behind a port",
     );
 }
 
@@ -194,6 +205,6 @@ fn no_banned_package_is_in_the_lock_file() {
         .collect();
     assert_no_violations(
         &violations,
-        "`cargo tree --invert PACKAGE` says who brings it in",
+        "`cargo tree --invert PACKAGE` shows which crate depends on it",
     );
 }

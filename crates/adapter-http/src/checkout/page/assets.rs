@@ -7,11 +7,11 @@ use base64::engine::general_purpose::STANDARD;
 use ring::digest::{SHA256, digest};
 
 /// The CSS properties shared by all of OnCharge's pages (`/tokens.css`).
-pub const TOKENS_CSS: &str = include_str!("../../../assets/tokens.css");
+pub const TOKENS_CSS: &str = include_str!("../../../../../assets/tokens.css");
 
 /// The checkout's whole stylesheet, inlined in the page.
 pub const STYLE: &str = concat!(
-    include_str!("../../../assets/tokens.css"),
+    include_str!("../../../../../assets/tokens.css"),
     include_str!("../../../assets/controls.css"),
     include_str!("../../../assets/checkout.css"),
     include_str!("../../../assets/checkout_brand.css"),
@@ -86,7 +86,7 @@ pub(crate) const DOCS_STYLE: Asset = Asset {
     path: "/docs.css",
     content_type: "text/css; charset=utf-8",
     body: concat!(
-        include_str!("../../../assets/tokens.css"),
+        include_str!("../../../../../assets/tokens.css"),
         include_str!("../../../assets/docs.css"),
         include_str!("../../../assets/docs_code.css"),
     ),

@@ -3,9 +3,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oncharge_domain::merchant::accent::{ColorScheme, Palette};
-use oncharge_domain::merchant::branding::Branding;
-use oncharge_domain::merchant::logo::Logo;
+use oncharge_domain::branding::Branding;
+use oncharge_domain::branding::accent::{ColorScheme, Palette};
+use oncharge_domain::branding::logo::Logo;
 
 use super::assets::base64_sha256;
 
@@ -60,8 +60,8 @@ pub(super) fn data_url(logo: &Logo) -> String {
 
 #[cfg(test)]
 mod tests {
-    use oncharge_domain::merchant::accent::Accent;
-    use oncharge_domain::merchant::color::Color;
+    use oncharge_domain::branding::accent::Accent;
+    use oncharge_domain::branding::color::Color;
 
     use super::*;
     use crate::checkout::page::assets::TOKENS_CSS;

@@ -1,9 +1,10 @@
-//! Rendered pages: hostile values, sizes, and that the CSP allows exactly the page's content.
+//! Rendered pages: hostile values, sizes, and a CSP that allows exactly the page's content.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oncharge_domain::merchant::accent::{Accent, ColorScheme};
-use oncharge_domain::merchant::logo::{Logo, MAX_BYTES};
+use oncharge_domain::branding::accent::{Accent, ColorScheme};
+use oncharge_domain::branding::logo::{Logo, MAX_BYTES};
+use oncharge_domain::currency::Currency;
 use oncharge_domain::session::{NextAction, RetryReason, StatusName};
 use serde_json::Value;
 use url::Url;
@@ -17,6 +18,10 @@ const HOSTILE: &str =
 
 fn created() -> ShopperState {
     ShopperState::new(StatusName::Created, NextAction::None)
+}
+
+fn money(minor: i64, currency: &str) -> Money {
+    Money::new(minor, Currency::parse(currency).unwrap()).unwrap()
 }
 
 fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&RenderedPage) -> T) -> T {
@@ -33,9 +38,7 @@ fn with_branding(branding: &Branding, change: impl FnOnce(&mut PageModel<'_>)) -
         merchant_name: "Acme",
         branding,
         reference: "order-42",
-        amount_minor: 9999,
-        currency: "EUR",
-        decimals: 2,
+        amount: money(9999, "EUR"),
         state: &state,
         expires_in_seconds: 1800,
         return_url: "https://shop.example/thanks?cart=1",
@@ -50,7 +53,7 @@ fn with_branding(branding: &Branding, change: impl FnOnce(&mut PageModel<'_>)) -
     render(&model).unwrap()
 }
 
-/// Both accents and this logo.
+/// A branding with both accents and this logo.
 fn branding_with_logo(logo: &[u8]) -> Branding {
     Branding {
         accent: Some(Accent::parse("#c2185b", ColorScheme::Light).unwrap()),
@@ -100,7 +103,7 @@ fn the_script_data_is_complete() {
             assert_eq!(data["messages"]["live.pay"], "{amount} bezahlen");
             assert!(
                 page.html.contains("<html lang=\"de\">"),
-                "the page says its language"
+                "the page declares its language"
             );
         },
     );
@@ -160,25 +163,25 @@ fn hostile_names_are_escaped() {
             assert_eq!(
                 html.matches("<script").count(),
                 3,
-                "only the page's own three scripts"
+                "the page has scripts besides its own three"
             );
             assert_eq!(
                 html.matches("</script").count(),
                 3,
-                "and each ends where it should"
+                "a script ends too early"
             );
-            assert!(!html.contains("<img"), "no element came in by a name");
+            assert!(!html.contains("<img"), "a name created an element");
             let data = data(page);
             assert_eq!(
                 data["merchant"], HOSTILE,
-                "the script sees the name as it is"
+                "the script data contains the name unchanged"
             );
             assert_eq!(data["return_url"], HOSTILE);
             let shown = between(html, "<p class=\"merchant\">", "</p>");
             assert!(shown.starts_with("&#60;/script&#62;"), "{shown}");
             assert!(
                 shown.contains("{amount}"),
-                "a place in a name is no place: {shown}"
+                "a placeholder in a name was replaced: {shown}"
             );
         },
     );
@@ -193,9 +196,7 @@ fn amounts_use_the_decimals_of_their_currency() {
     ] {
         check(
             |model| {
-                model.amount_minor = minor;
-                model.currency = currency;
-                model.decimals = decimals;
+                model.amount = money(minor, currency);
             },
             |page| {
                 let element = between(&page.html, "id=\"amount\" ", "</p>");
@@ -212,8 +213,8 @@ fn amounts_use_the_decimals_of_their_currency() {
     }
 }
 
-/// The script that formats the amount comes first, and nothing is painted before the page is
-/// complete: the amount never changes visibly.
+/// The script that formats the amount runs first, and nothing is painted before the page is
+/// complete, so the amount never changes visibly.
 #[test]
 fn the_amount_is_written_before_the_first_paint() {
     check(
@@ -265,7 +266,7 @@ fn the_policy_allows_exactly_the_page_content() {
             );
             assert!(
                 !page.html.contains(" src="),
-                "nothing is loaded from anywhere"
+                "the page loads an external resource"
             );
             assert_eq!(header(page, "Cache-Control"), "no-store");
         },
@@ -297,7 +298,11 @@ fn branding_is_rendered_and_allowed_by_the_policy() {
     let source = format!("data:image/svg+xml;base64,{}", STANDARD.encode(SVG));
     let image = format!("<img class=\"logo\" src=\"{source}\" alt=\"\">");
     assert!(page.html.contains(&image), "{}", page.html);
-    assert_eq!(page.html.matches(" src=").count(), 1, "nothing else loads");
+    assert_eq!(
+        page.html.matches(" src=").count(),
+        1,
+        "the page loads more than one image"
+    );
 }
 
 #[test]
@@ -357,9 +362,7 @@ fn fields_without_a_web_origin_are_refused() {
         merchant_name: "Acme",
         branding: &Branding::default(),
         reference: "1",
-        amount_minor: 1,
-        currency: "EUR",
-        decimals: 2,
+        amount: money(1, "EUR"),
         state: &state,
         expires_in_seconds: 0,
         return_url: "https://shop.example/",
@@ -397,7 +400,7 @@ fn the_error_page_has_no_script_and_no_frame() {
         );
         assert!(
             page.html.contains("&#60;b&#62;req_1"),
-            "the id is shown as text"
+            "the id is not shown as text"
         );
         assert!(header(&page, "Strict-Transport-Security").starts_with("max-age="));
     }

@@ -2,36 +2,35 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::list;
-use oncharge_domain::merchant::ApiKey;
+use oncharge_domain::{merchant::ApiKey, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
-    openapi::{ActiveKeyErrors, ReadErrors},
     problem::Problem,
-    times::rfc3339,
 };
 
-/// Your API keys that have not ended, newest first.
+/// Your API keys that still work, newest first.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct ApiKeyList {
     data: Vec<ApiKeyBody>,
 }
 
-/// An API key, without its text and its secret.
+/// An API key, without its value and secret.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ApiKey)]
 struct ApiKeyBody {
-    /// Names the key in `DELETE /v1/api_keys/{key_id}`.
+    /// Identifies the key in `DELETE /v1/api_keys/{key_id}`.
     #[schema(pattern = "^key_[0-9a-f]{32}$")]
     key_id: String,
     /// The last four characters of the key.
     key_hint: String,
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it last signed a request, at most an hour too early; null if it never did.
+    /// When it last signed a request, accurate to an hour; null if it never did.
     #[schema(required, format = DateTime)]
     last_used_at: Option<String>,
     /// When its grace period ends; null while it is active.
@@ -44,17 +43,17 @@ impl From<&ApiKey> for ApiKeyBody {
         Self {
             key_id: key.id.to_string(),
             key_hint: key.hint.clone(),
-            created_at: rfc3339(key.created_at),
-            last_used_at: key.last_used_at.map(rfc3339),
-            ends_at: key.ends_at.map(rfc3339),
+            created_at: key.created_at.rfc3339(),
+            last_used_at: key.last_used_at.map(Timestamp::rfc3339),
+            ends_at: key.ends_at.map(Timestamp::rfc3339),
         }
     }
 }
 
 /// List the API keys
 ///
-/// Those that are active, at most 5, and those in the grace period of a rotation, at most 5, which
-/// have an `ends_at`.
+/// Lists the active keys (at most 5) and the keys in the grace period of a rotation (at most 5),
+/// which have an `ends_at`.
 #[utoipa::path(
     get,
     path = "/v1/api_keys",

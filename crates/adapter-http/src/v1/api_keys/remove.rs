@@ -5,16 +5,15 @@ use oncharge_application::api_keys::remove;
 
 use crate::{
     Api,
+    error_responses::{LastKeyErrors, ReadErrors},
     gate::Signer,
-    openapi::{LastKeyErrors, ReadErrors},
     problem::Problem,
 };
 
-/// End an API key
+/// Delete an API key
 ///
-/// At once: requests that it signs are refused within a second, and it signs no more webhooks. The
-/// last active key cannot be ended: replace it. A key in its grace period can end itself, and no
-/// other.
+/// Requests that it signs are rejected within a second, and it signs no more webhooks. The last
+/// active key cannot be deleted: rotate it. A key in its grace period can delete only itself.
 #[utoipa::path(
     delete,
     path = "/v1/api_keys/{key_id}",

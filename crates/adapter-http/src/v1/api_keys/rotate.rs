@@ -2,37 +2,36 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
-use oncharge_domain::merchant::ApiKey;
+use oncharge_domain::{merchant::ApiKey, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Api,
+    error_responses::{PostErrors, RotationErrors},
     fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
-    openapi::{PostErrors, RotationErrors},
     problem::Problem,
-    times::rfc3339,
     v1::response,
 };
 
-/// What becomes of the pair that signs the request.
+/// How the key that signs the request is rotated.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct Rotation {
-    /// Whether it ends at once; where absent or false, it works 14 days more.
+    /// Whether the old key ends at once; by default it works for 14 more days.
     revoke_old: Option<bool>,
 }
 
-/// A new pair; its texts are shown only here.
+/// A new API key and secret, which are returned only here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedPair)]
 pub(crate) struct RotatedPairBody<'a> {
     /// For `X-Oncharge-Key`.
     api_key: &'a str,
-    /// What requests are signed with. Keep it secret.
+    /// The secret that signs requests. Keep it confidential.
     api_secret: &'a str,
-    /// When the pair that signed the request ends.
+    /// When the key that signed the request ends.
     #[schema(value_type = String, format = DateTime)]
     previous_key_ends_at: Option<String>,
 }
@@ -43,29 +42,29 @@ impl<'a> RotatedPairBody<'a> {
         Self {
             api_key,
             api_secret,
-            previous_key_ends_at: replaced.ends_at.map(rfc3339),
+            previous_key_ends_at: replaced.ends_at.map(Timestamp::rfc3339),
         }
     }
 }
 
 /// Replace the API key
 ///
-/// Makes a new pair in place of the one that signs this request, which works for 14 more days, or ends
-/// at once with `revoke_old`. Send an `Idempotency-Key`: within 10 minutes the old pair can ask for the
-/// response again. In its grace period it can do everything else but manage keys and the webhook
-/// endpoint. At most 5 pairs can be in their grace period: before a sixth, end one of them, or rotate
-/// with `revoke_old`. `X-Oncharge-Signature` of webhooks stays with the old pair until the endpoint is
-/// set again or that pair ends.
+/// Creates a new key and secret that replace those that sign this request. The old key works for 14
+/// more days; with `revoke_old` it ends at once. Send an `Idempotency-Key`: within 10 minutes, the
+/// old key can request the same response again. In its grace period, a key can do everything except
+/// manage keys and the webhook endpoint. At most 5 keys can be in their grace period: before a
+/// sixth, delete one of them, or rotate with `revoke_old`. `X-Oncharge-Signature` of webhooks uses
+/// the old secret until the endpoint is set again or the old key ends.
 #[utoipa::path(
     post,
     path = "/v1/api_keys/rotate",
     tag = "API keys",
     operation_id = "rotateApiKey",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once.")),
     request_body = Option<Rotation>,
     responses(
-        (status = 201, body = RotatedPairBody<'_>, description = "The new pair."),
+        (status = 201, body = RotatedPairBody<'_>, description = "The new key and secret."),
         PostErrors,
         RotationErrors,
     ),

@@ -4,25 +4,23 @@ use oncharge_domain::webhook::{DeliveryAttempt, SendError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::times::rfc3339;
-
-/// One attempt to deliver an event. Every member is always present, null where unset.
+/// One delivery attempt of an event. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
 pub(crate) struct AttemptBody {
     /// When it began.
     #[schema(format = DateTime)]
     at: String,
-    /// The HTTP status of your endpoint's answer; any 2xx is a success.
+    /// The HTTP status of your endpoint's response; any 2xx is a success.
     #[schema(required, minimum = 100, maximum = 999, example = 200)]
     status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Its duration in milliseconds.
     latency_ms: u32,
-    /// The first kilobyte of the answer's body; null where there was no answer.
+    /// The first kilobyte of the response body; null if there was no response.
     #[schema(required)]
     response: Option<String>,
-    /// Why there was no answer.
-    #[schema(required, value_type = Option<crate::openapi::SendError>)]
+    /// Why there was no response.
+    #[schema(required, value_type = Option<crate::schema::SendError>)]
     error: Option<&'static str>,
 }
 
@@ -30,7 +28,7 @@ impl From<&DeliveryAttempt> for AttemptBody {
     fn from(attempt: &DeliveryAttempt) -> Self {
         let answered = attempt.status.is_some() || !attempt.response.is_empty();
         Self {
-            at: rfc3339(attempt.at),
+            at: attempt.at.rfc3339(),
             status: attempt.status,
             latency_ms: attempt.latency_ms,
             response: answered.then(|| attempt.response.clone()),

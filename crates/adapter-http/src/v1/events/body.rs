@@ -12,43 +12,41 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::{
-    times::rfc3339,
-    v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody},
-};
+use crate::v1::{failure::FailureBody, sessions::attempt::PaymentAttemptBody};
 
-/// Something that happened to a payment.
+/// A change of a payment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody {
     /// What happened.
-    #[schema(value_type = crate::openapi::EventType)]
+    #[schema(value_type = crate::schema::EventType)]
     event: &'static str,
     /// The session.
     session_id: String,
-    /// The PSP's reference of the payment or refund; null where there is none.
+    /// The PSP's reference for the payment or refund; null if there is none.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// Your reference of the session.
+    /// Your reference for the session.
     merchant_reference: String,
-    /// The session's status after it.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    /// The session's status after the event.
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
-    /// What the event is about: the captured amount for `payment.captured`, the refund's for a
-    /// refund's event, else the session's.
+    /// The captured amount for `payment.captured`, the refund's amount for refund events, otherwise
+    /// the session's amount.
     amount: AmountBody,
-    /// Your own pairs, as given to the session.
+    /// The session's key-value pairs.
     metadata: BTreeMap<String, String>,
-    /// The event's id: the same at every attempt, so that you can tell what you have seen.
+    /// The event's id. It is the same for every delivery attempt, so that you can detect
+    /// duplicates.
     id: String,
-    /// The event's number in its session, from 1 without gaps.
+    /// The event's number within its session, starting at 1, without gaps.
     #[schema(minimum = 1)]
     sequence: u32,
     /// When it happened.
     #[schema(format = DateTime)]
     created_at: String,
-    /// With `payment.refused` and `payment.error` alone, and always there: until when the shopper
-    /// may try again, null where it is final.
+    /// Always present for `payment.refused` and `payment.error`, and only for those: until when the
+    /// shopper may try again; null if the failure is final.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false, value_type = Option<String>, format = DateTime)]
     #[expect(
@@ -56,23 +54,23 @@ pub(crate) struct EventBody {
         reason = "not there, and there as null, are two things"
     )]
     retry_until: Option<Option<String>>,
-    /// The refund; with events of refunds alone.
+    /// The refund's id; only for refund events.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     refund_id: Option<String>,
-    /// The session's totals after it.
+    /// The session's totals after the event.
     amounts: AmountsBody,
-    /// Why it failed: with refused, error and failed events, and with `payment.cancelled` where you
-    /// did not order it; else null.
+    /// Why it failed: for refused, error and failed events, and for `payment.cancelled` that you
+    /// did not request; otherwise null.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// The attempt to pay that it is about, as it was then: the one that ended, or that brought the
-    /// payment. Null where the event is about none.
+    /// The payment attempt at that time: the one that ended, or that led to the payment. Null if
+    /// the event concerns no attempt.
     #[schema(required)]
     payment_attempt: Option<PaymentAttemptBody>,
 }
 
-/// How much.
+/// An amount of money.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Amount)]
 pub(crate) struct AmountBody {
@@ -88,29 +86,30 @@ pub(crate) struct AmountBody {
 #[derive(Serialize, ToSchema, Default)]
 #[schema(as = Amounts)]
 pub(crate) struct AmountsBody {
-    /// Authorized for the payment.
+    /// Authorized amount.
     #[schema(example = 9999)]
     authorized: i64,
-    /// Captured; 0 after a capture that failed.
+    /// Captured amount; 0 after a failed capture.
     #[schema(example = 0)]
     captured: i64,
-    /// Refunds requested and succeeded together.
+    /// Refunded so far, including requested refunds.
     #[schema(example = 0)]
     refunded: i64,
 }
 
-/// An event with every attempt to deliver it.
+/// An event with every delivery attempt.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EventWithAttempts)]
 pub(crate) struct EventWithAttempts {
     #[serde(flatten)]
     event: EventBody,
-    /// In their order; none where there was no endpoint, or where the delivery ended 90 days ago.
+    /// Oldest first. Empty if there was no endpoint, or if the delivery ended more than 90 days
+    /// ago.
     attempts: Vec<AttemptBody>,
 }
 
-/// What a test of the endpoint posts. It belongs to no session, so that it has no `sequence`, and is
-/// in no list. It has the other members of an event, so that a receiver can read both alike.
+/// The body of a test of the endpoint. It belongs to no session, has no `sequence` and is not
+/// listed. It has all other members of an event, so that a receiver can parse both the same way.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndpointTest)]
 pub(crate) struct TestBody {
@@ -129,7 +128,7 @@ pub(crate) struct TestBody {
     /// Null.
     #[schema(required)]
     status: Option<String>,
-    /// Nothing, in `XTS`, the code that ISO 4217 keeps for tests.
+    /// Zero in `XTS`, the ISO 4217 code for tests.
     amount: AmountBody,
     /// Empty.
     metadata: BTreeMap<String, String>,
@@ -182,8 +181,8 @@ impl From<&StoredEvent> for EventBody {
             metadata: stored.metadata.pairs().clone(),
             id: stored.id.to_string(),
             sequence: *sequence,
-            created_at: rfc3339(*at),
-            retry_until: may_be_retried.then(|| retry_until.map(rfc3339)),
+            created_at: at.rfc3339(),
+            retry_until: may_be_retried.then(|| retry_until.map(Timestamp::rfc3339)),
             refund_id: refund.map(|id| id.to_string()),
         }
     }
@@ -223,7 +222,7 @@ impl TestBody {
             payment_attempt: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
-            created_at: rfc3339(at),
+            created_at: at.rfc3339(),
         }
     }
 }

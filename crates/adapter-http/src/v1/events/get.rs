@@ -7,11 +7,11 @@ use super::{
     attempt::AttemptBody,
     body::{EventBody, EventWithAttempts},
 };
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
 
 /// Retrieve an event
 ///
-/// With every attempt to deliver it.
+/// Includes every delivery attempt.
 #[utoipa::path(
     get,
     path = "/v1/events/{id}",

@@ -6,8 +6,8 @@ use oncharge_application::webhooks::events::{self, ListEvents};
 use super::body::EventBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},
@@ -15,8 +15,8 @@ use crate::{
 
 /// List events
 ///
-/// Newest first; pages are stable while events are added. Events are here whether or not there is
-/// an endpoint that they could be delivered to.
+/// Newest first; pages are stable while events are added. Events are listed even if no endpoint is
+/// set.
 #[utoipa::path(
     get,
     path = "/v1/events",
@@ -24,11 +24,12 @@ use crate::{
     operation_id = "listEvents",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "How many at most; 20 where absent."),
+            description = "Maximum number of items; default 20."),
         ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the page before."),
-        ("session_id" = Option<String>, Query, description = "Of this session."),
-        ("type" = Option<crate::openapi::EventType>, Query, description = "Of this type."),
+            description = "`next_cursor` of the previous page."),
+        ("session_id" = Option<String>, Query, description = "Only events of this session."),
+        ("type" = Option<crate::schema::EventType>, Query, description =
+            "Only events of this type."),
     ),
     responses((status = 200, body = Page<EventBody>, description = "One page."), ReadErrors),
 )]

@@ -6,16 +6,16 @@ use oncharge_application::webhooks::redeliver;
 use super::body::EventBody;
 use crate::{
     Api,
+    error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
-    openapi::{CommandErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
 
 /// Deliver an event again
 ///
-/// To the endpoint that is set now, at once and with all its tries before it, whether or not it
-/// was delivered before. `invalid_state` where there is no endpoint, or it is disabled.
+/// Sends the event to the current endpoint at once, with a full set of retries, even if it was
+/// delivered before. Returns `invalid_state` if there is no endpoint or it is disabled.
 #[utoipa::path(
     post,
     path = "/v1/events/{id}/redeliver",
@@ -23,12 +23,12 @@ use crate::{
     operation_id = "redeliverEvent",
     params(
         ("id" = String, Path, description = "The event's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once."),
     ),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
-        (status = 202, body = EventBody, description = "The event; it is on its way."),
+        (status = 202, body = EventBody, description = "The event, queued for delivery."),
         PostErrors,
         CommandErrors,
     ),

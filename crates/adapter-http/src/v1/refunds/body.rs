@@ -7,9 +7,9 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{times::rfc3339, v1::sessions::body::FailureBody};
+use crate::v1::failure::FailureBody;
 
-/// A refund. Every member is always present, null where unset.
+/// A refund. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Refund)]
 pub(crate) struct RefundBody {
@@ -20,7 +20,7 @@ pub(crate) struct RefundBody {
     /// Why it failed.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// When it was asked for.
+    /// When it was requested.
     #[schema(format = DateTime)]
     created_at: String,
     /// When it last changed.
@@ -28,7 +28,7 @@ pub(crate) struct RefundBody {
     updated_at: String,
 }
 
-/// A refund as it was just ordered: exactly the six members of the published page.
+/// A newly requested refund.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderedRefund)]
 pub(crate) struct OrderedRefundBody {
@@ -36,13 +36,13 @@ pub(crate) struct OrderedRefundBody {
     refund_id: String,
     /// The session whose capture it refunds.
     session_id: String,
-    /// Where it stands.
-    #[schema(value_type = crate::openapi::RefundStatus)]
+    /// The refund's status.
+    #[schema(value_type = crate::schema::RefundStatus)]
     status: &'static str,
-    /// The PSP's reference; null until the PSP has answered.
+    /// The PSP's reference; null until the PSP has responded.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// How much, in minor units.
+    /// The amount in minor units.
     amount: i64,
     /// ISO 4217.
     #[schema(value_type = String)]
@@ -84,8 +84,8 @@ impl From<&Refund> for RefundBody {
             order: OrderedRefundBody::from(refund),
             reference: refund.reference.as_str().to_owned(),
             failure,
-            created_at: rfc3339(refund.created_at),
-            updated_at: rfc3339(refund.updated_at),
+            created_at: refund.created_at.rfc3339(),
+            updated_at: refund.updated_at.rfc3339(),
         }
     }
 }

@@ -8,42 +8,42 @@ use utoipa::ToSchema;
 use super::body::OrderedRefundBody;
 use crate::{
     Api,
+    error_responses::{PostErrors, RefundErrors},
     fields::{FieldReader, JsonBody, amount, currency, reference, text},
     gate::post::Post,
-    openapi::{PostErrors, RefundErrors},
     problem::Problem,
     request_log::log_session,
     v1::response,
 };
 
-/// What a refund is made of. Unknown members are ignored.
+/// A new refund. Unknown members are ignored.
 #[derive(ToSchema)]
 #[schema(as = NewRefund)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewRefundBody {
-    /// The captured session.
+    /// The id of the captured session.
     session_id: String,
     /// Minor units, at most the session's `amount_refundable`.
     #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 5000)]
     amount: i64,
     /// The session's currency.
-    #[schema(schema_with = crate::openapi::currencies)]
+    #[schema(schema_with = crate::schema::currencies)]
     currency: String,
     /// Your own reference. No control characters.
-    #[schema(schema_with = crate::openapi::reference)]
+    #[schema(schema_with = crate::schema::reference)]
     reference: String,
 }
 
 /// Request a refund
 ///
-/// The answer acknowledges the order; `GET /v1/refunds/{id}` tells the outcome.
+/// The response acknowledges the request; `GET /v1/refunds/{id}` returns the outcome.
 #[utoipa::path(
     post,
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "createRefund",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once.")),
     request_body = NewRefundBody,
     responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),
 )]

@@ -4,7 +4,7 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::refunds::get;
 
 use super::body::RefundBody;
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
 
 /// Retrieve a refund
 #[utoipa::path(

@@ -6,8 +6,8 @@ use oncharge_application::refunds::list::{self, ListRefunds};
 use super::body::RefundBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},
@@ -23,10 +23,10 @@ use crate::{
     operation_id = "listRefunds",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "How many at most; 20 where absent."),
+            description = "Maximum number of items; default 20."),
         ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the page before."),
-        ("session_id" = Option<String>, Query, description = "Of this session."),
+            description = "`next_cursor` of the previous page."),
+        ("session_id" = Option<String>, Query, description = "Only refunds of this session."),
     ),
     responses((status = 200, body = Page<RefundBody>, description = "One page."), ReadErrors),
 )]

@@ -4,40 +4,39 @@ use oncharge_domain::{card::Card, session::Attempt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::FailureBody;
-use crate::times::rfc3339;
+use crate::v1::failure::FailureBody;
 
-/// One attempt of the shopper to pay. Every member is always present, null where unset.
+/// One payment attempt of the shopper. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PaymentAttempt)]
 pub(crate) struct PaymentAttemptBody {
     /// Its id, `op_…`.
     attempt_id: String,
-    /// How it ended: `pending` while it has not; `authorized` once the processor has authorized it,
-    /// whatever became of the money since; `refused` and `error` with a `failure`; `expired` where
-    /// the session expired first; `cancelled` where it was authorized too late or unexpectedly and
-    /// is reversed in full.
-    #[schema(value_type = crate::openapi::AttemptStatus)]
+    /// Its outcome: `pending` until it ends; `authorized` once the processor has authorized it,
+    /// whatever happened to the payment afterwards; `refused` and `error` with a `failure`;
+    /// `expired` if the session expired first; `cancelled` if it was authorized too late or
+    /// unexpectedly and is reversed in full.
+    #[schema(value_type = crate::schema::AttemptStatus)]
     status: &'static str,
-    /// Why no money moved; `authentication_abandoned` where the shopper left the challenge.
+    /// Why no money was moved; `authentication_abandoned` if the shopper left the challenge.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// What the shopper paid with, where the processor reports it.
+    /// The payment method, if the processor reports it.
     #[schema(required)]
     payment_method: Option<PaymentMethodBody>,
-    /// The processor's reference of the payment, where one is known.
+    /// The processor's reference for the payment, if known.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// When the shopper paid.
+    /// When the shopper submitted it.
     #[schema(format = DateTime)]
     created_at: String,
 }
 
-/// What a shopper paid with.
+/// A shopper's payment method.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PaymentMethod)]
 pub(crate) struct PaymentMethodBody {
-    /// `card`; other values may follow.
+    /// `card`; other values may be added.
     #[schema(value_type = String, example = "card")]
     r#type: &'static str,
     /// The card's brand as the processor names it (`visa`, `mastercard`, …): not a closed list.
@@ -57,7 +56,7 @@ impl From<&Attempt> for PaymentAttemptBody {
             failure: attempt.outcome.failure().map(FailureBody::from),
             payment_method: attempt.card.as_ref().map(PaymentMethodBody::from),
             psp_reference: reference.map(|reference| reference.as_str().to_owned()),
-            created_at: rfc3339(attempt.created_at),
+            created_at: attempt.created_at.rfc3339(),
         }
     }
 }

@@ -4,25 +4,25 @@ use std::collections::BTreeMap;
 
 use oncharge_domain::{
     pay_token::PayToken,
-    session::{Failure, FailureCode, InFlightKind, Session},
+    session::{InFlightKind, Session},
     time::Timestamp,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::PaymentAttemptBody;
-use crate::times::rfc3339;
+use crate::v1::failure::FailureBody;
 
-/// A checkout session. Every member is always present, null where unset.
+/// A checkout session. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionBody {
     /// Its id.
     session_id: String,
-    /// How far its payment is.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    /// The status of its payment.
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
-    /// How much is to be paid, in minor units.
+    /// The amount to pay, in minor units.
     amount: i64,
     /// ISO 4217.
     #[schema(value_type = String)]
@@ -32,36 +32,36 @@ pub(crate) struct SessionBody {
     /// The merchant's order number.
     #[schema(required)]
     order_id: Option<String>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is sent afterwards.
     return_url: String,
-    /// The merchant's own pairs.
+    /// The merchant's own key-value pairs.
     metadata: BTreeMap<String, String>,
-    /// Who captures.
-    #[schema(value_type = crate::openapi::CaptureMode)]
+    /// Whether it is captured automatically or at the merchant's request.
+    #[schema(value_type = crate::schema::CaptureMode)]
     capture: &'static str,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     customer: CustomerBody,
     /// The PSP's reference of the payment.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// How much was authorized.
+    /// The authorized amount.
     amount_authorized: i64,
-    /// How much was captured.
+    /// The captured amount.
     amount_captured: i64,
-    /// Refunds requested and paid out together.
+    /// Refunded so far, including requested refunds.
     amount_refunded: i64,
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     amount_refundable: i64,
-    /// The capture or cancel whose outcome is open.
-    #[schema(required, value_type = Option<crate::openapi::PendingOperation>)]
+    /// The capture or cancel whose outcome is pending.
+    #[schema(required, value_type = Option<crate::schema::PendingOperation>)]
     pending_operation: Option<&'static str>,
-    /// Until when the shopper may try again; null where it is final or nothing was refused.
+    /// Until when the shopper may try again; null if the failure is final or there is none.
     #[schema(required, format = DateTime)]
     retry_until: Option<String>,
-    /// Why the session is where it is.
+    /// Why the payment failed.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// The attempts to pay, oldest first, at most 20.
+    /// The payment attempts, oldest first, at most 20.
     #[schema(max_items = 20)]
     attempts: Vec<PaymentAttemptBody>,
     /// When it was created.
@@ -70,50 +70,21 @@ pub(crate) struct SessionBody {
     /// When it last changed.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Until when it can be paid.
+    /// When it expires if it is not paid.
     #[schema(format = DateTime)]
     expires_at: String,
 }
 
-/// How to reach the shopper.
+/// The shopper's contact data.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Customer)]
 struct CustomerBody {
     /// The e-mail address.
     #[schema(required)]
     email: Option<String>,
-    /// The phone number, E.164.
+    /// The phone number in E.164 form.
     #[schema(required)]
     phone: Option<String>,
-}
-
-/// Why something failed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Failure)]
-pub(crate) struct FailureBody {
-    /// For programs.
-    #[schema(value_type = crate::openapi::FailureCode)]
-    pub(crate) code: &'static str,
-    /// For people.
-    pub(crate) message: String,
-}
-
-impl From<FailureCode> for FailureBody {
-    fn from(code: FailureCode) -> Self {
-        Self {
-            code: code.name(),
-            message: code.message().to_owned(),
-        }
-    }
-}
-
-impl From<&Failure> for FailureBody {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            code: failure.code.name(),
-            message: failure.message().to_owned(),
-        }
-    }
 }
 
 impl SessionBody {
@@ -150,38 +121,38 @@ impl SessionBody {
                 InFlightKind::Capture => "capture",
                 InFlightKind::Cancel => "cancel",
             }),
-            retry_until: session.retry_until(now).map(rfc3339),
+            retry_until: session.retry_until(now).map(Timestamp::rfc3339),
             failure: session.failure().map(FailureBody::from),
             attempts: session
                 .attempts
                 .iter()
                 .map(PaymentAttemptBody::from)
                 .collect(),
-            created_at: rfc3339(session.created_at),
-            updated_at: rfc3339(session.updated_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            updated_at: session.updated_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }
 
-/// A session as it was just created: exactly the six members of the published page.
+/// A newly created session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedSession)]
 pub(crate) struct CreatedSessionBody<'a> {
     /// Its id.
     session_id: String,
     /// Always `created`.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// The hosted checkout, relative to this service.
     #[schema(format = "uri-reference")]
     iframe_url: String,
-    /// The shopper's token; shown only here.
+    /// The shopper's pay token; returned only here.
     pay_token: &'a str,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
-    /// Until when it can be paid.
+    /// When it expires if it is not paid.
     #[schema(format = DateTime)]
     expires_at: String,
 }
@@ -194,8 +165,8 @@ impl<'a> CreatedSessionBody<'a> {
             status: session.status_name().name(),
             iframe_url: format!("/checkout/{}?token={pay_token}", session.id),
             pay_token,
-            created_at: rfc3339(session.created_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }

@@ -6,8 +6,8 @@ use oncharge_application::checkout::cancel;
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::{CancelErrors, PostErrors},
     gate::post::Command,
-    openapi::{CancelErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
@@ -22,13 +22,13 @@ use crate::{
     operation_id = "cancelSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once."),
     ),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
-        (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
+        (status = 202, body = SessionBody, description = "Accepted; the outcome follows later."),
         PostErrors,
         CancelErrors,
     ),

@@ -7,25 +7,25 @@ use utoipa::ToSchema;
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::{CaptureErrors, PostErrors},
     fields::{FieldReader, JsonBody, amount},
     gate::post::Command,
-    openapi::{CaptureErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
 
-/// How much to capture.
+/// The amount to capture.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewCapture {
-    /// Minor units, at most what was authorized; all of it where absent.
+    /// Minor units, at most the authorized amount; default: all of it.
     #[schema(minimum = 1, maximum = 99_999_999_999_i64)]
     amount: Option<i64>,
 }
 
 /// Capture an authorized payment
 ///
-/// Only while the session is `authorized`, once a session. A partial capture releases the rest.
+/// Only while the session is `authorized`, and only once. A partial capture releases the rest.
 #[utoipa::path(
     post,
     path = "/v1/checkout/sessions/{id}/capture",
@@ -33,13 +33,13 @@ pub(crate) struct NewCapture {
     operation_id = "captureSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once."),
     ),
     request_body = Option<NewCapture>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
-        (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
+        (status = 202, body = SessionBody, description = "Accepted; the outcome follows later."),
         PostErrors,
         CaptureErrors,
     ),

@@ -13,15 +13,15 @@ use utoipa::ToSchema;
 use super::body::CreatedSessionBody;
 use crate::{
     Api,
+    error_responses::{CreateErrors, PostErrors},
     fields::{FieldReader, FieldResult, JsonBody, amount, currency, parse_with, reference, text},
     gate::post::Post,
     json::Value,
-    openapi::{CreateErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
 
-/// What a new session is made of. Unknown members are ignored and named in `Oncharge-Warning`; null
+/// A new checkout session. Unknown members are ignored and listed in `Oncharge-Warning`; null
 /// counts as absent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
@@ -30,12 +30,12 @@ pub(crate) struct NewSession {
     #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 9999)]
     amount: i64,
     /// ISO 4217, a code in use.
-    #[schema(schema_with = crate::openapi::currencies)]
+    #[schema(schema_with = crate::schema::currencies)]
     currency: String,
     /// Your own reference; need not be unique. No control characters.
-    #[schema(schema_with = crate::openapi::reference)]
+    #[schema(schema_with = crate::schema::reference)]
     reference: String,
-    /// Where the shopper goes afterwards: absolute `https` URL without user info and fragment
+    /// Where the shopper is sent afterwards: absolute `https` URL without user info and fragment
     /// (`http` for loopback hosts in the sandbox).
     #[schema(
         max_length = 2048,
@@ -44,33 +44,34 @@ pub(crate) struct NewSession {
         example = "https://shop.example.com/thank-you"
     )]
     return_url: String,
-    /// Your own order number. An empty text counts as absent.
+    /// Your own order number. An empty string counts as absent.
     #[schema(max_length = 255, nullable, example = "42")]
     order_id: Option<String>,
-    /// The shopper's e-mail address. An empty text counts as absent.
+    /// The shopper's e-mail address. An empty string counts as absent.
     #[schema(max_length = 254, format = Email, nullable, example = "shopper@example.com")]
     customer_email: Option<String>,
-    /// The shopper's phone number, E.164. An empty text counts as absent.
+    /// The shopper's phone number in E.164 form. An empty string counts as absent.
     #[schema(pattern = r"^\+[1-9][0-9]{4,14}$", nullable, example = "+15551234567")]
     customer_phone: Option<String>,
     /// Your own pairs: at most 50, keys up to 40, values up to 500 characters.
-    #[schema(schema_with = crate::openapi::metadata)]
+    #[schema(schema_with = crate::schema::metadata)]
     metadata: Option<BTreeMap<String, String>>,
-    /// Who captures; your account's setting where absent.
-    #[schema(value_type = Option<crate::openapi::CaptureMode>)]
+    /// Whether payments are captured automatically or at your request; default: your account's
+    /// setting.
+    #[schema(value_type = Option<crate::schema::CaptureMode>)]
     capture: Option<String>,
 }
 
 /// Create a checkout session
 ///
-/// The answer holds the hosted checkout's relative URL and the shopper's token.
+/// The response contains the relative URL of the hosted checkout and the shopper's pay token.
 #[utoipa::path(
     post,
     path = "/v1/checkout/sessions",
     tag = "Checkout sessions",
     operation_id = "createSession",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once.")),
     request_body = NewSession,
     responses((status = 201, body = CreatedSessionBody<'_>, description = "Created."), PostErrors, CreateErrors),
 )]
@@ -110,7 +111,7 @@ fn read(body: &JsonBody, sandbox: bool) -> Result<NewCheckout, Problem> {
 }
 
 fn metadata(value: &Value) -> FieldResult<Metadata> {
-    let rule = "must be an object of strings";
+    let rule = "must be an object with string values";
     let Value::Object(object) = value else {
         return Err(rule.to_owned());
     };

@@ -6,15 +6,15 @@ use oncharge_application::checkout::expire;
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
-    openapi::{CommandErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
 
-/// Withdraw an unpaid session
+/// Expire an unpaid session
 ///
-/// Only while nothing was paid: `created`, or `refused` and `error` while `retry_until` is set.
+/// Only while the session is unpaid: `created`, or `refused` or `error` with `retry_until` set.
 #[utoipa::path(
     post,
     path = "/v1/checkout/sessions/{id}/expire",
@@ -22,10 +22,10 @@ use crate::{
     operation_id = "expireSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once."),
     ),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
         PostErrors,

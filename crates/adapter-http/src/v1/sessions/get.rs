@@ -4,11 +4,11 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::get;
 
 use super::body::SessionBody;
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
 
 /// Retrieve a checkout session
 ///
-/// A session that nobody has paid by `expires_at` is reported `expired` at once.
+/// A session that is not paid by `expires_at` is reported as `expired` immediately.
 #[utoipa::path(
     get,
     path = "/v1/checkout/sessions/{id}",

@@ -6,8 +6,8 @@ use oncharge_application::checkout::list::{self, ListSessions};
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},
@@ -34,21 +34,23 @@ const NAMES: [&str; 8] = [
     operation_id = "listSessions",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "How many at most; 20 where absent."),
+            description = "Maximum number of items; default 20."),
         ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the page before."),
-        ("status" = Option<crate::openapi::SessionStatus>, Query,
-            description = "As it is reported now."),
+            description = "`next_cursor` of the previous page."),
+        ("status" = Option<crate::schema::SessionStatus>, Query,
+            description = "Only sessions with this current status."),
         ("reference" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "Exactly this reference."),
+            description = "Only sessions with exactly this reference."),
         ("order_id" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "Exactly this order number."),
+            description = "Only sessions with exactly this order number."),
         ("psp_reference" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "The PSP's reference of the payment, or of a capture, cancel or refund of it."),
+            description =
+                "Only sessions with this PSP reference, of the payment or of its capture, cancel \
+                 or refund."),
         ("created_after" = Option<String>, Query, format = DateTime,
-            description = "Created at or after."),
+            description = "Only sessions created at or after this time."),
         ("created_before" = Option<String>, Query, format = DateTime,
-            description = "Created before."),
+            description = "Only sessions created before this time."),
     ),
     responses((status = 200, body = Page<SessionBody>, description = "One page."), ReadErrors),
 )]

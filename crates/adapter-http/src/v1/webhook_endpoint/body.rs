@@ -5,33 +5,31 @@ use oncharge_domain::webhook::WebhookEndpoint;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::times::rfc3339;
-
-/// Where your events are posted to.
+/// The endpoint that your events are posted to.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
 pub(crate) struct EndpointBody<'a> {
-    /// The URL, as you wrote it.
+    /// The URL, as you set it.
     #[schema(
         format = "uri",
         example = "https://shop.example.com/?wc-api=oncharge_callback"
     )]
     url: &'a str,
-    /// Whether events are sent to it. It is disabled when it answers 410, or has done nothing but
-    /// fail for five days; setting it again enables it.
+    /// Whether events are sent to it. It is disabled when it responds with 410, or when all
+    /// deliveries have failed for five days. Setting it again enables it.
     enabled: bool,
-    /// Why it is disabled: `gone` (it answered 410) or `failing`; null while it is enabled.
+    /// Why it is disabled: `gone` (it responded with 410) or `failing`; null while it is enabled.
     #[schema(required)]
     disabled_reason: Option<&'static str>,
     /// When it was disabled.
     #[schema(required, format = DateTime)]
     disabled_at: Option<String>,
-    /// What libraries of Standard Webhooks are given to verify deliveries. Shown only where it is
-    /// new: after a new URL is set, and by `rotate_secret`.
+    /// The secret with which Standard Webhooks libraries verify deliveries. Returned only when it
+    /// is new: after a new URL is set, and by `rotate_secret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^whsec_[A-Za-z0-9+/]{43}=$")]
     signing_secret: Option<String>,
-    /// The last four characters of `signing_secret`, in its place.
+    /// The last four characters of `signing_secret`, returned instead of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_hint: Option<String>,
     /// When your first endpoint was set.
@@ -59,11 +57,11 @@ impl<'a> EndpointBody<'a> {
             url: endpoint.url.as_str(),
             enabled: disabled.is_none(),
             disabled_reason: disabled.map(|disabled| disabled.reason.name()),
-            disabled_at: disabled.map(|disabled| rfc3339(disabled.at)),
+            disabled_at: disabled.map(|disabled| disabled.at.rfc3339()),
             signing_secret: None,
             secret_hint: Some(endpoint.secrets.current.hint()),
-            created_at: rfc3339(endpoint.created_at),
-            updated_at: rfc3339(endpoint.updated_at),
+            created_at: endpoint.created_at.rfc3339(),
+            updated_at: endpoint.updated_at.rfc3339(),
         }
     }
 }

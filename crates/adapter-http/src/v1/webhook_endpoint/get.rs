@@ -6,8 +6,8 @@ use oncharge_application::webhooks::endpoint;
 use super::body::EndpointBody;
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
-    openapi::{ActiveKeyErrors, ReadErrors},
     problem::Problem,
 };
 

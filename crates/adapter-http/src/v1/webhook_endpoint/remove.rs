@@ -5,14 +5,14 @@ use oncharge_application::webhooks::endpoint;
 
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
-    openapi::{ActiveKeyErrors, ReadErrors},
     problem::Problem,
 };
 
 /// Remove the webhook endpoint
 ///
-/// What is on its way to it is given up. Events are kept and listed all the same.
+/// Pending deliveries are abandoned. Events are still stored and listed.
 #[utoipa::path(
     delete,
     path = "/v1/webhook_endpoint",

@@ -7,31 +7,31 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
+    error_responses::{PostErrors, RotateSecretErrors},
     gate::{ActiveSigner, post::Command},
-    openapi::{PostErrors, RotateSecretErrors},
     problem::Problem,
     v1::{api_keys::rotate::revokes_old, response},
 };
 
-/// What becomes of the present secret.
+/// How the secret is rotated.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct SecretRotation {
-    /// Whether it signs nothing from now on; where absent or false, both sign for 24 hours.
+    /// Whether the old secret ends at once; by default both sign for 24 hours.
     revoke_old: Option<bool>,
 }
 
-/// Replace the webhook secret
+/// Rotate the webhook secret
 ///
-/// Makes a new `signing_secret`, which is shown in this response alone. For 24 hours
-/// `webhook-signature` carries the signatures of both, so that you can change your server in between.
+/// Creates a new `signing_secret`, which is returned only in this response. For 24 hours,
+/// `webhook-signature` contains signatures of both secrets, so that you can update your server.
 #[utoipa::path(
     post,
     path = "/v1/webhook_endpoint/rotate_secret",
     tag = "Webhooks",
     operation_id = "rotateWebhookSecret",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once.")),
     request_body = Option<SecretRotation>,
     responses(
         (status = 200, body = EndpointBody<'_>, description = "The endpoint, with its new secret."),

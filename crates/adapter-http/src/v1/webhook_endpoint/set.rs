@@ -8,18 +8,18 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ChangeErrors},
     fields::{FieldReader, JsonBody, text},
     gate::{ActiveSigner, post::Put},
-    openapi::{ActiveKeyErrors, ChangeErrors},
     problem::Problem,
 };
 
-/// Where you want your events. Unknown members are ignored.
+/// Where your events are posted. Unknown members are ignored.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewWebhookEndpoint {
     /// Absolute `https` URL without user info and fragment (`http` for loopback hosts in the
-    /// sandbox), whose host is no address of a private network. Its query is kept.
+    /// sandbox). The host must not be an address of a private network. The query is kept.
     #[schema(
         max_length = 2048,
         format = "uri",
@@ -31,10 +31,10 @@ pub(crate) struct NewWebhookEndpoint {
 
 /// Set the webhook endpoint
 ///
-/// Takes the place of the one before, and enables it. Events that happen from now on go to it;
-/// what is on its way to another URL still goes there. A new URL gets a new `signing_secret`, shown
-/// in this response alone; the one before signs beside it for 24 hours. The same URL keeps its secret,
-/// and the response has `secret_hint`.
+/// Replaces the current endpoint and enables it. New events are sent to it; pending deliveries to
+/// another URL still go there. A new URL gets a new `signing_secret`, returned only in this
+/// response; for 24 hours the previous secret signs too. The same URL keeps its secret, and the
+/// response has `secret_hint`.
 #[utoipa::path(
     put,
     path = "/v1/webhook_endpoint",

@@ -5,9 +5,9 @@ use oncharge_application::webhooks::test;
 
 use crate::{
     Api,
+    error_responses::{PostErrors, TestErrors},
     gate::{ActiveSigner, post::Command},
     limits::RetryAfter,
-    openapi::{PostErrors, TestErrors},
     problem::Problem,
     v1::events::attempt::AttemptBody,
     v1::response,
@@ -15,16 +15,16 @@ use crate::{
 
 /// Test the webhook endpoint
 ///
-/// Posts `endpoint.test` to it once, and answers with what came of that: 200, whether or not your
-/// endpoint took it. At most 10 times a minute.
+/// Posts `endpoint.test` to the endpoint once and returns the attempt, with 200 even if your
+/// endpoint did not accept it. At most 10 times a minute.
 #[utoipa::path(
     post,
     path = "/v1/webhook_endpoint/test",
     tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
-    request_body = Option<crate::openapi::Empty>,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
+            description = "The same request with the same key is executed once.")),
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),
         PostErrors,

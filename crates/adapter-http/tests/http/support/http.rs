@@ -1,4 +1,4 @@
-//! The smallest HTTP client that sends exactly what it is given.
+//! A minimal HTTP client that sends exactly the given bytes.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::{
     time::timeout,
 };
 
-/// What a server answered.
+/// A response.
 pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
@@ -17,7 +17,7 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The value of a header that came once; panics where it came twice.
+    /// The value of a header; panics if the header occurs twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(one, _)| one == name);
         let (_, value) = values.next()?;
@@ -64,7 +64,7 @@ impl std::fmt::Debug for Response {
     }
 }
 
-/// Sends these pieces, a pause after each, and reads what comes until the server closes.
+/// Sends these pieces with a pause after each, and reads until the server closes the connection.
 pub(crate) async fn exchange(address: SocketAddr, chunks: &[&[u8]], pause: Duration) -> Response {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
@@ -78,12 +78,12 @@ pub(crate) async fn exchange(address: SocketAddr, chunks: &[&[u8]], pause: Durat
                 return;
             }
         }
-        // Stays open: a client that waits for its answer.
+        // The connection stays open while the client waits for the response.
         std::future::pending::<()>().await;
     };
     let mut bytes = Vec::new();
     let read = async {
-        // A reset after the answer is as good as a close.
+        // A reset after the response counts as a close.
         let mut chunk = vec![0; 8192];
         while let Ok(length @ 1..) = from.read(&mut chunk).await {
             bytes.extend_from_slice(&chunk[..length]);
@@ -97,7 +97,7 @@ pub(crate) async fn exchange(address: SocketAddr, chunks: &[&[u8]], pause: Durat
     };
     timeout(Duration::from_secs(30), both)
         .await
-        .expect("an answer within 30 s");
+        .expect("a response within 30 s");
     parse(&bytes).unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(&bytes)))
 }
 

@@ -1,4 +1,4 @@
-//! The outside of a PSP's door: which accounts there are, and an inbox that may be away.
+//! Test doubles for PSP webhooks: the accounts, and an inbox that can be unavailable.
 
 use std::sync::{
     Arc,
@@ -12,7 +12,7 @@ use oncharge_ports::{
 };
 use oncharge_testkit::{MemoryStore, ScriptedPsp};
 
-/// One account, `simulator/default`, and no other.
+/// One account, `simulator/default`.
 pub(crate) struct SingleAccountPsps(pub(crate) ScriptedPsp);
 
 impl PspRegistry for SingleAccountPsps {
@@ -26,7 +26,7 @@ impl PspRegistry for SingleAccountPsps {
     }
 }
 
-/// The store's inbox; nothing comes into it while it is away.
+/// The store's inbox; refuses notifications while it is unavailable.
 pub(crate) struct FailingInbox {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) is_unavailable: Arc<AtomicBool>,

@@ -1,4 +1,4 @@
-//! A request that is signed as it is sent, and can be spoilt in every way.
+//! A signed request that tests can make invalid in every way.
 
 use std::time::Duration;
 
@@ -56,35 +56,35 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Without the three headers.
+    /// Removes the three signing headers.
     pub(crate) fn unsigned(mut self) -> Self {
         self.pair = None;
         self
     }
 
-    /// Signed by this pair.
+    /// Signs with this pair.
     pub(crate) fn by(mut self, pair: &Pair) -> Self {
         self.pair = Some(pair.clone());
         self
     }
 
-    /// Signed with this timestamp.
+    /// Signs with this timestamp.
     pub(crate) fn at(mut self, timestamp: impl Into<Timestamp>) -> Self {
         self.timestamp = timestamp.into().0;
         self
     }
 
-    /// With this header instead of any other of its name; after signing.
+    /// Replaces this header, after signing.
     pub(crate) fn set(self, name: &str, value: &str) -> Self {
         self.edit(Edit::Set(name.to_owned(), value.into()))
     }
 
-    /// With one more header; after signing.
+    /// Adds this header, after signing.
     pub(crate) fn add(self, name: &str, value: impl Into<Vec<u8>>) -> Self {
         self.edit(Edit::Add(name.to_owned(), value.into()))
     }
 
-    /// Without this header; after signing.
+    /// Removes this header, after signing.
     pub(crate) fn without(self, name: &str) -> Self {
         self.edit(Edit::Drop(name.to_owned()))
     }
@@ -94,7 +94,7 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Head and body as they go over the wire.
+    /// Head and body as sent.
     pub(crate) fn bytes(&self) -> (Vec<u8>, Vec<u8>) {
         let mut headers: Vec<(String, Vec<u8>)> = vec![
             ("Host".to_owned(), self.app.address.to_string().into()),
@@ -147,14 +147,14 @@ impl<'a> Request<'a> {
         exchange(self.app.address, &[&whole], Duration::ZERO).await
     }
 
-    /// Sends the head and only so many bytes of the body, and waits.
+    /// Sends the head and only this many bytes of the body, and waits.
     pub(crate) async fn send_part(self, length: usize) -> Response {
         let (head, body) = self.bytes();
         let part = [head, body[..length].to_vec()].concat();
         exchange(self.app.address, &[&part], Duration::ZERO).await
     }
 
-    /// Sends the body in chunks of this size, without saying its length.
+    /// Sends the body in chunks of this size, without a `Content-Length`.
     pub(crate) async fn send_chunked(self, size: usize) -> Response {
         let body = self.body.clone();
         let request = self
@@ -170,7 +170,7 @@ impl<'a> Request<'a> {
         exchange(request.app.address, &[&whole], Duration::ZERO).await
     }
 
-    /// Sends it as it is, with this request line.
+    /// Sends it unchanged, with this request line.
     pub(crate) async fn send_with_line(self, line: &str) -> Response {
         let (head, body) = self.bytes();
         let end = head

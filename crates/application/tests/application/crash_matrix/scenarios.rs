@@ -10,7 +10,7 @@ use oncharge_testkit::{Call, Reply, ScriptedPsp, psp::Finish};
 use super::Scenario;
 use crate::support::{Order, World};
 
-/// What the clients do; may be told again from its beginning.
+/// The clients' requests; may be run again from the start.
 pub(super) type Script = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Order>;
 
 const DECLINED: Reply = Reply::Refused(RefusalReason::CardDeclined);
@@ -42,7 +42,7 @@ async fn captured(world: &World) -> Order {
 
 fn nothing_planned(_: &ScriptedPsp) {}
 
-/// An authorised session in the end.
+/// Ends with an authorized session.
 fn authorized(name: &'static str, plan: fn(&ScriptedPsp), script: Script) -> Scenario {
     Scenario {
         name,
@@ -56,7 +56,7 @@ fn authorized(name: &'static str, plan: fn(&ScriptedPsp), script: Script) -> Sce
     }
 }
 
-/// A captured session in the end, of which so much was taken and not given back.
+/// Ends with a captured session, with this amount captured and not refunded.
 fn kept(name: &'static str, taken: i64, script: Script) -> Scenario {
     Scenario {
         status: StatusName::Captured,
@@ -67,7 +67,7 @@ fn kept(name: &'static str, taken: i64, script: Script) -> Scenario {
     }
 }
 
-/// An expired session for which nothing is held.
+/// Ends with an expired session without a hold.
 fn expired(name: &'static str, plan: fn(&ScriptedPsp), script: Script) -> Scenario {
     Scenario {
         status: StatusName::Expired,
@@ -229,17 +229,17 @@ fn capture_refused() {
         .boxed_local()
     });
     Scenario {
-        // Told by an event where the merchant was not told by the answer.
+        // Reported by an event if the response did not report it.
         events: &[&["authorized"], &["authorized", "capture_failed"]],
         ..scenario
     }
     .check();
 }
 
-/// The authorization is voided at the PSP, which does not tell it.
+/// The authorization is voided at the PSP, which sends no notification.
 async fn voided(world: &World) -> Order {
     let order = paid(world).await;
-    // The script may run again from its beginning: then it is voided already.
+    // If the script runs again, the authorization is already voided.
     let kept = world.session(&order).await.snapshot().attempt;
     if let Some(attempt) = kept
         && let Some(PspResponse::Done { .. }) = world.psp.current_response(attempt)
@@ -249,7 +249,7 @@ async fn voided(world: &World) -> Order {
     order
 }
 
-/// Nothing is held any more, whichever of the two the merchant asks for.
+/// The hold is gone, whichever of the two operations the merchant requests.
 fn nothing_held(name: &'static str, script: Script) -> Scenario {
     Scenario {
         status: StatusName::Cancelled,
@@ -261,7 +261,7 @@ fn nothing_held(name: &'static str, script: Script) -> Scenario {
 
 #[test]
 fn capture_of_a_voided_authorization() {
-    nothing_held("capture of what is gone", |world| {
+    nothing_held("capture of a voided authorization", |world| {
         async move {
             let order = voided(world).await;
             world
@@ -277,7 +277,7 @@ fn capture_of_a_voided_authorization() {
 
 #[test]
 fn cancel_of_a_voided_authorization() {
-    nothing_held("cancel of what is gone", |world| {
+    nothing_held("cancel of a voided authorization", |world| {
         async move {
             let order = voided(world).await;
             world
@@ -462,7 +462,7 @@ fn challenge_passed_after_the_expiry() {
 }
 
 #[test]
-fn compensation_of_a_late_authorisation() {
+fn compensation_of_a_late_authorization() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
     expired("compensation", accepted, |world| {
         late_payment(world).boxed_local()
@@ -483,7 +483,8 @@ fn compensation_of_a_late_sale() {
     .check();
 }
 
-/// The word comes more than fifteen minutes after the expiry, and no worker has run since.
+/// The notification arrives more than fifteen minutes after the expiry, and no worker has run
+/// since.
 async fn late_payment(world: &World) -> Order {
     let order = open(world).await;
     world.retry_starting_payment(&order, "card").await;

@@ -1,4 +1,4 @@
-//! What merchants, shoppers and the PSP do, and what can be seen of it.
+//! The actions of merchants, shoppers and the PSP, and their visible results.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ use oncharge_testkit::{Call, Fault, Reply, ScriptedPsp, build::eur};
 
 use super::World;
 
-/// A session as its merchant and its shopper hold it in hand.
+/// A session and its pay token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Order {
     pub(crate) id: SessionId,
@@ -30,7 +30,7 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    /// What a reply to a creation hands out.
+    /// The content of a response to a creation.
     pub(crate) fn of(reply: &Answered) -> Self {
         let text = String::from_utf8(reply.answer.body.clone()).unwrap();
         let words: Vec<&str> = text.split(' ').collect();
@@ -46,12 +46,12 @@ impl Order {
     }
 }
 
-/// How the PSP takes one call.
+/// The PSP's behavior for one call.
 #[derive(Clone, Debug)]
 pub(crate) enum PspBehavior {
-    /// It answers.
+    /// It responds.
     Replies(Reply),
-    /// Something goes wrong on the way.
+    /// The call fails.
     Fails(Fault),
 }
 
@@ -65,7 +65,7 @@ impl PspBehavior {
     }
 }
 
-/// What was answered, in a few words: `202 accepted authorized`, `409 psp_rejected`, or the error.
+/// A short description of a response: `202 accepted authorized`, `409 psp_rejected`, or the error.
 pub(crate) fn describe(answer: &Result<Answered, Error>) -> String {
     let reply = match answer {
         Ok(reply) => reply,
@@ -80,7 +80,7 @@ pub(crate) fn describe(answer: &Result<Answered, Error>) -> String {
     format!("{} {}", reply.answer.status, words.join(" "))
 }
 
-/// What [`World::open`] asks for: 100.00 EUR.
+/// The request of [`World::open`]: 100.00 EUR.
 pub(crate) fn default_checkout() -> NewCheckout {
     NewCheckout {
         amount: eur(10_000),
@@ -94,7 +94,7 @@ pub(crate) fn default_checkout() -> NewCheckout {
 }
 
 impl World {
-    /// A request under this key (none for ""), for this target and body.
+    /// A request for this target and body under this key (`""` for none).
     pub(crate) fn post(&self, key: &str, target: &str, body: &str) -> PostContext {
         let idempotency = (!key.is_empty()).then(|| {
             let fingerprint = RequestFingerprint::of("POST", target, body.as_bytes());
@@ -122,12 +122,12 @@ impl World {
         Order::of(&self.create("", new).await.unwrap())
     }
 
-    /// The session created under this key, now or before.
+    /// The session of this key, created now or earlier.
     pub(crate) async fn try_open(&self, key: &str) -> Result<Order, Error> {
         Ok(Order::of(&self.create(key, default_checkout()).await?))
     }
 
-    /// A new session that is authorised.
+    /// A new session that is authorized.
     pub(crate) async fn authorized(&self) -> Order {
         let order = self.open().await;
         self.pay(&order, "tok_first").await.unwrap();
@@ -152,7 +152,7 @@ impl World {
         checkout::abandon::abandon(&self.app, &order.text(), &order.pay_token).await
     }
 
-    /// What the shopper's status call says.
+    /// The response to the shopper's status call.
     pub(crate) async fn shopper_state(&self, order: &Order) -> ShopperState {
         checkout::shopper_view::status(&self.app, &order.text(), &order.pay_token)
             .await
@@ -213,20 +213,20 @@ impl World {
         refunds::request::request(&self.app, self.post(key, "/v1/refunds", &body), new).await
     }
 
-    /// The PSP tells what it knows of this operation now.
+    /// The PSP sends a notification with the present state of this operation.
     pub(crate) async fn notify(&self, operation: OperationId) -> Result<(), Error> {
         self.deliver(&self.psp.notification_body(operation)).await
     }
 
-    /// A notification with this body arrives, rightly signed, for the account of all sessions; the
-    /// inbox does with it what it can at this moment.
+    /// Receives a correctly signed notification for the account of all sessions, and applies it if
+    /// possible.
     pub(crate) async fn deliver(&self, body: &[u8]) -> Result<(), Error> {
         self.receive(body).await?;
         while psp_inbox::run_once(&self.app).await? > 0 {}
         Ok(())
     }
 
-    /// A notification with this body arrives and is kept.
+    /// Receives a notification with this body, which is stored.
     pub(crate) async fn receive(&self, body: &[u8]) -> Result<(), Error> {
         let header = |name: &str| {
             (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
@@ -247,18 +247,18 @@ impl World {
         self.store.session(order.id).await.unwrap().unwrap()
     }
 
-    /// The status as it is read now.
+    /// The present status.
     pub(crate) async fn status(&self, order: &Order) -> StatusName {
         self.session(order).await.status_at(self.now())
     }
 
-    /// Why the session is where it is, by name; "" for no reason.
+    /// The name of the session's failure; `""` for none.
     pub(crate) async fn failure(&self, order: &Order) -> &'static str {
         let failure = self.session(order).await.failure();
         failure.map_or("", |code| code.name())
     }
 
-    /// All operations, oldest first: those of one moment in no order.
+    /// All operations, oldest first; those of the same time in any order.
     pub(crate) fn operations(&self, order: &Order) -> Vec<Operation> {
         let mut operations = self.store.operations_of(order.id);
         operations.sort_by_key(|operation| operation.created_at);
@@ -273,13 +273,13 @@ impl World {
         found.remove(0)
     }
 
-    /// How many operations of this kind there are.
+    /// The number of operations of this kind.
     pub(crate) fn count(&self, order: &Order, kind: &str) -> usize {
         let operations = self.operations(order);
         operations.iter().filter(|o| o.kind.name() == kind).count()
     }
 
-    /// What the merchant was told, in order, without `payment.` before it.
+    /// The names of the merchant's events, in order, without the prefix `payment.`.
     pub(crate) fn events(&self, order: &Order) -> Vec<&'static str> {
         let events = self.store.events_of(order.id);
         let names = events.iter().map(|stored| stored.event.kind.name());
@@ -288,7 +288,7 @@ impl World {
             .collect()
     }
 
-    /// The actions in the audit log that are about this session.
+    /// The actions in the audit log about this session.
     pub(crate) fn audit_actions(&self, order: &Order) -> Vec<&'static str> {
         let entries = self.store.audit();
         let of_session = entries

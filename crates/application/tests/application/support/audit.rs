@@ -1,4 +1,4 @@
-//! The audit: our books against the PSP's, to the minor unit.
+//! The audit: compares sessions with the PSP's ledger, to the minor unit.
 
 use std::collections::HashSet;
 
@@ -12,21 +12,21 @@ use oncharge_testkit::build::ENDPOINT;
 
 use super::{Order, World};
 
-/// What is left in the end, short enough to be written as an expectation.
+/// The state of a session after its work has ended, as tests compare it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Books {
+pub(crate) struct AuditedState {
     pub(crate) status: StatusName,
     pub(crate) events: Vec<&'static str>,
     /// Reserved at the PSP, minor units.
     pub(crate) reserved: i64,
-    /// Taken and not given back at the PSP, minor units.
+    /// Captured and not refunded at the PSP, minor units.
     pub(crate) taken: i64,
 }
 
-/// Audits a session at rest and returns its books; panics with what does not add up.
-pub(crate) async fn books(world: &World, order: &Order) -> Books {
+/// Audits a session without open work and returns its state; panics on inconsistencies.
+pub(crate) async fn audit(world: &World, order: &Order) -> AuditedState {
     let session = world.session(order).await;
-    let books = Books {
+    let audited = AuditedState {
         status: session.status_name(),
         events: world.events(order),
         reserved: world.psp.reserved(order.id),
@@ -55,18 +55,18 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
             (authorized.payment.authorized.minor(), 0)
         }
         Status::Captured(captured) => (0, captured.captured.minor() - paid_out),
-        // A refund of a capture that failed is a loss that a person must look at.
-        Status::CaptureFailed(_) => (0, books.taken),
+        // A refund of a failed capture is a loss, which is reported for review.
+        Status::CaptureFailed(_) => (0, audited.taken),
         Status::Pending(_) => panic!("still pending: {session:?}"),
         _ => (0, 0),
     };
     assert_eq!(
-        books.reserved, reserved,
+        audited.reserved, reserved,
         "reserved at the PSP for {session:?}"
     );
-    assert_eq!(books.taken, taken, "taken by the PSP for {session:?}");
+    assert_eq!(audited.taken, taken, "taken by the PSP for {session:?}");
     events_are_numbered(world, order, session.next_sequence);
-    books
+    audited
 }
 
 fn no_operation_is_open(world: &World, order: &Order) {
@@ -78,14 +78,14 @@ fn no_operation_is_open(world: &World, order: &Order) {
         if let OperationKind::Authorize { token, .. } = operation.kind {
             assert!(
                 tokens.insert(token),
-                "two tries with one token: {operations:#?}"
+                "two attempts with one token: {operations:#?}"
             );
         }
     }
 }
 
-/// Each at least once, the first time in the order of their numbers. An attempt of the merchant's
-/// that is counted as one may not have arrived; then it was made again.
+/// Each at least once, with first deliveries in the order of their numbers. An attempt that is
+/// recorded as failed may not have arrived; then it was repeated.
 pub(crate) fn events_are_delivered(world: &World, order: &Order) {
     let arrived = world.merchant_server.bodies(ENDPOINT);
     let mut first_times = Vec::new();
@@ -99,7 +99,10 @@ pub(crate) fn events_are_delivered(world: &World, order: &Order) {
     let taken = deliveries
         .iter()
         .all(|delivery| delivery.state == DeliveryState::Delivered);
-    assert!(taken, "not all are taken: {deliveries:#?}");
+    assert!(
+        taken,
+        "the last delivery of an event was refused: {deliveries:#?}"
+    );
     let retried = deliveries.iter().any(|delivery| delivery.failures > 0);
     assert!(
         retried || first_times.is_sorted(),
@@ -107,7 +110,7 @@ pub(crate) fn events_are_delivered(world: &World, order: &Order) {
     );
 }
 
-/// Numbered from 1 without gaps, and no change told twice.
+/// Numbered from 1 without gaps, and each change reported once.
 fn events_are_numbered(world: &World, order: &Order, next: u32) {
     let events = world.store.events_of(order.id);
     let numbers: Vec<u32> = events.iter().map(|stored| stored.event.sequence).collect();
@@ -123,13 +126,13 @@ fn events_are_numbered(world: &World, order: &Order, next: u32) {
             .iter()
             .filter(|e| e.event.kind.name() == name)
             .count();
-        assert!(count <= 1, "{name} was told {count} times");
+        assert!(count <= 1, "{name} was emitted {count} times");
     }
     let mut about_refunds = HashSet::new();
     for stored in &events {
         if let Some(refund) = stored.event.refund {
             let new = about_refunds.insert((refund, stored.event.kind));
-            assert!(new, "{} was told twice", stored.event.kind.name());
+            assert!(new, "{} was emitted twice", stored.event.kind.name());
         }
     }
 }

@@ -1,37 +1,37 @@
-//! What is to go wrong, and where: commits, other writes, calls of the PSP and webhooks are counted
-//! as they are made.
+//! Planned faults and their points: commits, other writes, PSP calls and webhooks are counted as
+//! they are made.
 
 use std::sync::Mutex;
 
 use oncharge_ports::UnitOfWork;
 use tokio::sync::{Notify, watch};
 
-/// A place at which something can go wrong; each is counted by itself, from 1.
+/// A point at which a fault can occur; each kind is counted separately, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FaultPoint {
     /// A commit of the store.
     Commit(u64),
-    /// A call of the PSP, look-ups included.
+    /// A PSP call, including look-ups.
     Call(u64),
-    /// A write of the inbox, or of what came of a webhook.
+    /// A write of the inbox, or of the result of a webhook.
     Write(u64),
     /// A webhook to the merchant.
     Webhook(u64),
 }
 
-/// What goes wrong there.
+/// The fault at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlannedFault {
-    /// A commit or write leaves nothing; a call or webhook surely never leaves.
+    /// A commit or write stores nothing; a call or webhook is certainly not sent.
     Before,
-    /// A commit or write that is not known to be done, and is; a call or webhook whose answer is
-    /// lost.
+    /// A commit or write is stored, but its outcome is unknown; the response to a call or webhook
+    /// is lost.
     After,
-    /// Another node was faster (commits, writes); lost on the way there (calls, webhooks).
+    /// Another node committed first (commits, writes); the request is lost (calls, webhooks).
     Between,
-    /// The process dies before it.
+    /// The process crashes before it.
     CrashBefore,
-    /// The process dies right after it.
+    /// The process crashes right after it.
     CrashAfter,
 }
 
@@ -46,19 +46,19 @@ impl PlannedFault {
     ];
 }
 
-/// Counts points, harms at the planned one, and can hold back the PSP's answers.
+/// Counts points, causes the planned fault, and can hold back the PSP's responses.
 pub(crate) struct FaultPlan {
     counts: Mutex<Counts>,
     crashed: Notify,
     answers: watch::Sender<bool>,
-    /// The read of a session.
+    /// The load of a session.
     pub(crate) session_read: Suspension,
-    /// A commit that succeeds.
+    /// A successful commit.
     pub(crate) commit: Suspension,
     stall: Mutex<Stall>,
 }
 
-/// Suspends a call of the store between its result and the caller; other calls pass meanwhile.
+/// Suspends a call of the store between its result and the caller; other calls are not affected.
 pub(crate) struct Suspension(watch::Sender<Suspended>);
 
 /// Whether a call is suspended.
@@ -84,7 +84,7 @@ impl Suspension {
         self.wait_for(Suspended::Now).await;
     }
 
-    /// Lets the suspended call return its (by now outdated) result.
+    /// Lets the suspended call return its result, which is outdated by now.
     pub(crate) fn resume(&self) {
         self.0.send_replace(Suspended::No);
     }
@@ -111,25 +111,25 @@ impl Suspension {
     }
 }
 
-/// A commit whose connection was lost while the database was still at it.
+/// A commit whose connection was lost while the database was executing it.
 #[derive(Default)]
 enum Stall {
     #[default]
     No,
     /// The next commit stalls.
     Next,
-    /// The database will write this, whatever anybody believes.
+    /// The database will write this unit later.
     Held(Box<UnitOfWork>),
 }
 
-/// How many points of each kind there were, and what is planned.
+/// The number of points of each kind, and the plan.
 #[derive(Default)]
 struct Counts {
     reached: PointCounts,
     plan: Option<(FaultPoint, PlannedFault)>,
 }
 
-/// How many points of each kind there were.
+/// The number of points of each kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PointCounts {
     pub(crate) commits: u64,
@@ -150,7 +150,7 @@ impl FaultPlan {
         }
     }
 
-    /// Plans a harm; `n` of the point counts from now on, 1 is the next one.
+    /// Plans a fault at a point whose number counts from now on, starting with 1.
     pub(crate) fn plan(&self, point: FaultPoint, fault: PlannedFault) {
         let mut counts = self.counts.lock().unwrap();
         let reached = counts.reached;
@@ -163,13 +163,13 @@ impl FaultPlan {
         counts.plan = Some((at, fault));
     }
 
-    /// Forgets a harm that has not come up.
+    /// Removes a fault that has not occurred.
     pub(crate) fn clear(&self) {
         self.counts.lock().unwrap().plan = None;
     }
 
-    /// Lets the next commit stall: the connection is lost, the unit is not there when it is asked
-    /// for, and written all the same before the next one that is.
+    /// Stalls the next commit: the connection is lost, `is_committed` does not find the unit, and
+    /// the database writes it before the next commit.
     pub(crate) fn stall_next_commit(&self) {
         *self.stall.lock().unwrap() = Stall::Next;
     }
@@ -184,7 +184,7 @@ impl FaultPlan {
         here
     }
 
-    /// What the database was still about to write.
+    /// The unit that the database has still to write.
     pub(super) fn stalled(&self) -> Option<UnitOfWork> {
         match std::mem::take(&mut *self.stall.lock().unwrap()) {
             Stall::Held(unit) => Some(*unit),
@@ -226,24 +226,24 @@ impl FaultPlan {
         Some(fault)
     }
 
-    /// The process dies here: nothing after this is ever done.
+    /// Crashes the process: nothing after this is executed.
     pub(super) async fn crash(&self) -> ! {
         self.crashed.notify_one();
         std::future::pending::<()>().await;
-        unreachable!("the dead do nothing")
+        unreachable!("a crashed process executes nothing")
     }
 
-    /// Waits until the process dies.
+    /// Waits until the process crashes.
     pub(crate) async fn crashed(&self) {
         self.crashed.notified().await;
     }
 
-    /// From now on the PSP does its work but its answers (not to look-ups) stay on the way.
+    /// Holds back the PSP's responses (except to look-ups) from now on; calls are executed.
     pub(crate) fn hold_answers(&self) {
         self.answers.send_replace(false);
     }
 
-    /// Lets held answers arrive.
+    /// Releases held responses.
     pub(crate) fn release_answers(&self) {
         self.answers.send_replace(true);
     }
@@ -252,6 +252,6 @@ impl FaultPlan {
         let mut open = self.answers.subscribe();
         open.wait_for(|open| *open)
             .await
-            .expect("the fate lives on");
+            .expect("the sender is not dropped");
     }
 }

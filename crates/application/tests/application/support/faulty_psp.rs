@@ -1,4 +1,4 @@
-//! The scripted PSP, with a fate at each call.
+//! The scripted PSP with planned faults.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,7 +28,7 @@ pub(super) struct FaultyPsp {
 }
 
 impl FaultyPsp {
-    /// Does the work with what was planned for this call.
+    /// Executes the call with the fault planned for it.
     async fn with_planned_fault<T>(
         &self,
         work: impl Future<Output = Result<T, PspError>> + Send,

@@ -1,4 +1,4 @@
-//! The store in memory, with a fate at each commit.
+//! The in-memory store with planned faults.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub(super) struct FaultyStore {
 #[async_trait]
 impl CheckoutRepository for FaultyStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
-        // Other tasks get a turn between a reading and what follows from it.
+        // Other tasks run between a read and the commit that is based on it.
         tokio::task::yield_now().await;
         let found = self.inner.session(id).await;
         self.fault_plan.session_read.pass().await;
@@ -120,7 +120,7 @@ impl CheckoutRepository for FaultyStore {
         }
         match fault {
             None => {
-                // It has held the session's row all the time.
+                // The late commit has held the session's row the whole time.
                 if let Some(stalled) = self.fault_plan.stalled() {
                     self.inner.commit(stalled).await?;
                 }

@@ -1,4 +1,4 @@
-//! The inbox, the webhooks' store and the way to merchants, with a fate at each write and webhook.
+//! The inbox, the webhook repository and the webhook sender with planned faults.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -25,7 +25,7 @@ use super::{
 };
 
 impl FaultyStore {
-    /// Writes with what was planned for this write.
+    /// Executes the write with the fault planned for it.
     async fn with_planned_fault<T>(
         &self,
         write: impl Future<Output = Result<T, CommitError>> + Send,
@@ -163,7 +163,7 @@ impl WebhookRepository for FaultyStore {
     }
 }
 
-/// The way to the merchant, with a fate at each webhook.
+/// The webhook sender with planned faults.
 pub(super) struct FaultySender {
     pub(super) inner: ScriptedSender,
     pub(super) fault_plan: std::sync::Arc<FaultPlan>,

@@ -1,5 +1,5 @@
-//! Clients that do not give up: the same request under the same key until there is an answer, the
-//! same card token until its fate is known, a new one where it was surely not sent.
+//! Clients that retry: the same request under the same key until there is a response, the same card
+//! token until its outcome is known, a new token if the attempt was certainly not sent.
 
 use oncharge_application::{Error, checkout::ShopperState};
 use oncharge_domain::{
@@ -10,11 +10,11 @@ use oncharge_testkit::psp::Finish;
 
 use super::{Order, World};
 
-/// Rounds before a test gives up on something that should have come to an end.
+/// Number of rounds before a test fails because its work does not end.
 const ROUNDS: usize = 100;
 
 impl World {
-    /// Asks until there is an answer; time passes and the workers run in between.
+    /// Retries until there is a response; time passes and the workers run in between.
     pub(crate) async fn retry_until_answered<T>(
         &self,
         ask: impl AsyncFn() -> Result<T, Error>,
@@ -31,13 +31,13 @@ impl World {
                     self.clock.advance(5);
                     self.run_workers().await;
                 }
-                Err(error) => panic!("no client can do anything about {error:?}"),
+                Err(error) => panic!("an error that no client can retry: {error:?}"),
             }
         }
         panic!("never answered");
     }
 
-    /// Starts to pay with a card, with a new token wherever the try was surely not sent.
+    /// Starts to pay with a card, with a new token after each attempt that was certainly not sent.
     pub(crate) async fn retry_starting_payment(&self, order: &Order, card: &str) -> ShopperState {
         for n in 0..ROUNDS {
             let token = format!("tok_{card}_{n}");
@@ -55,7 +55,7 @@ impl World {
         panic!("never sent");
     }
 
-    /// Pays with a card until the PSP's word is known or the shopper has something to do.
+    /// Pays with a card until the outcome is known or the shopper must act.
     pub(crate) async fn retry_payment(&self, order: &Order, card: &str) -> ShopperState {
         for _ in 0..ROUNDS {
             let state = self.retry_starting_payment(order, card).await;
@@ -66,11 +66,11 @@ impl World {
             self.clock.advance(5);
             self.run_workers().await;
         }
-        panic!("the payment comes to no end");
+        panic!("the payment does not end");
     }
 
-    /// The PSP ends the open operation of this kind as soon as it has arrived, and tells so until
-    /// it is heard. Where the session is over by then there is nothing to end.
+    /// The PSP ends the open operation of this kind once it has arrived, and sends notifications
+    /// until one is accepted. If the session has already ended, there is nothing to end.
     pub(crate) async fn finish_at_psp(&self, order: &Order, kind: &str, finish: &Finish) {
         for _ in 0..ROUNDS {
             let operations = self.operations(order);
@@ -96,7 +96,7 @@ impl World {
         panic!("no operation of kind {kind} has arrived");
     }
 
-    /// Lets time pass in steps of so many seconds until the session has this status.
+    /// Advances time in steps of this many seconds until the session has this status.
     pub(crate) async fn await_status(&self, order: &Order, status: StatusName, step: i64) {
         for _ in 0..ROUNDS {
             self.run_workers().await;

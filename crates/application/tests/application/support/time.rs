@@ -6,7 +6,7 @@ use oncharge_ports::inbox::NotificationStatus;
 
 use super::{Order, World};
 
-/// Lets every other task run until it waits for something that does not come by itself.
+/// Lets every other task run until it is blocked.
 pub(crate) async fn let_other_tasks_run() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
@@ -14,7 +14,7 @@ pub(crate) async fn let_other_tasks_run() {
 }
 
 impl World {
-    /// Lets the workers do what is due at this moment, until nothing is.
+    /// Lets the workers do all work that is due now.
     pub(crate) async fn run_workers(&self) {
         for _ in 0..200 {
             let recovered = recovery::run_once(&self.app).await.unwrap();
@@ -25,10 +25,10 @@ impl World {
                 return;
             }
         }
-        panic!("the workers find something due at once, again and again");
+        panic!("the workers' work does not end");
     }
 
-    /// Lets so many seconds pass, with workers at every second step of growing length.
+    /// Advances time by this many seconds, with the workers run at steps of increasing length.
     pub(crate) async fn run_for(&self, seconds: i64) {
         let end = self.now().plus_seconds(seconds);
         let mut step = 1;
@@ -40,21 +40,21 @@ impl World {
         }
     }
 
-    /// Moves the clock to this moment, without workers, unless it is past it.
+    /// Sets the clock to this time, without workers, unless it is later already.
     pub(crate) fn wait_until(&self, at: Timestamp) {
         if self.now() < at {
             self.clock.set(at);
         }
     }
 
-    /// Moves the clock to so many seconds after the session's expiry, without workers.
+    /// Sets the clock to this many seconds after the session's expiry, without workers.
     pub(crate) async fn wait_past_expiry(&self, order: &Order, seconds: i64) {
         let expires_at = self.session(order).await.expires_at;
         self.wait_until(expires_at.plus_seconds(seconds));
     }
 
-    /// Lets time pass and the workers run until no operation is open, no notification waits and no
-    /// event is on its way.
+    /// Advances time and runs the workers until no operation is open, no notification waits and no
+    /// delivery is pending.
     pub(crate) async fn run_until_idle(&self) {
         self.run_workers().await;
         for _ in 0..300 {

@@ -1,4 +1,4 @@
-//! One deployment: a store, a PSP, a clock, and the process that runs over them.
+//! A deployment: a store, a PSP, a clock, and the process that uses them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{
     audit::AuditAction, keyring::Keyring, merchant::Merchant, psp::PspAccount, time::Timestamp,
 };
-use oncharge_ports::{Clock, MerchantRepository, WebhookRepository};
+use oncharge_ports::{Clock, MerchantRepository, Store, WebhookRepository};
 use oncharge_testkit::{
     Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy,
 };
@@ -17,8 +17,8 @@ use super::{
     faulty_webhooks::FaultySender,
 };
 
-/// A deployment with one merchant who has a webhook endpoint; `app` is the process, everything else
-/// outlives it.
+/// A deployment with one merchant who has a webhook endpoint; `app` is the process, and everything
+/// else survives its crash.
 pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) clock: Arc<FakeClock>,
@@ -35,17 +35,17 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// Sessions are captured by the merchant.
+    /// With sessions captured by the merchant.
     pub(crate) fn new() -> Self {
         Self::with(|merchant, _| merchant.automatic_capture = false)
     }
 
-    /// Sessions are captured by the clock, after so many seconds.
+    /// With automatic capture after this many seconds.
     pub(crate) fn capturing_after(seconds: u32) -> Self {
         Self::with(|merchant, _| merchant.capture_delay_seconds = seconds)
     }
 
-    /// With other settings of the merchant (as built: capture by the clock after an hour) or the
+    /// With changed settings of the merchant (default: automatic capture after an hour) or the
     /// deployment.
     pub(crate) fn with(change: impl FnOnce(&mut Merchant, &mut Settings)) -> Self {
         let build = Arc::new(Builder::new(7));
@@ -82,19 +82,20 @@ impl World {
         }
     }
 
-    /// The same deployment with a new process: nothing that was only in memory is left.
+    /// The same deployment with a new process, which has no in-memory state.
     pub(crate) fn restarted(&self) -> Self {
         self.as_merchant(self.merchant.clone())
     }
 
-    /// The same deployment as another merchant sees it.
+    /// The same deployment, used by another merchant.
     pub(crate) fn of_another_merchant(&self) -> Self {
         let merchant = self.build.merchant();
         add_merchant(&self.store, &self.build, &merchant);
         self.as_merchant(Arc::new(merchant))
     }
 
-    /// The same deployment as a merchant sees it whose account is at another PSP; `psp` is that one.
+    /// The same deployment, used by a merchant whose account is at another PSP, which becomes
+    /// `psp`.
     pub(crate) fn at_another_psp(&self) -> Self {
         let mut merchant = self.build.merchant();
         merchant.automatic_capture = self.merchant.automatic_capture;
@@ -107,7 +108,7 @@ impl World {
         }
     }
 
-    /// The same deployment on another node, whose clock is so many seconds ahead of the store's.
+    /// The same deployment on another node, whose clock is this many seconds ahead of the store's.
     pub(crate) fn on_a_node_ahead(&self, seconds: i64) -> (Self, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::new());
         clock.set(self.now().plus_seconds(seconds));
@@ -217,19 +218,16 @@ fn dependencies(
         fault_plan: fault_plan.clone(),
     });
     Dependencies {
-        checkout: faulty.clone(),
-        inbox: faulty.clone(),
-        webhooks: faulty,
-        key_registry: store.clone(),
-        maintenance: store.clone(),
+        store: Store {
+            checkout: faulty.clone(),
+            inbox: faulty.clone(),
+            webhooks: faulty,
+            ..Store::new(store.clone())
+        },
         sender: Arc::new(FaultySender {
             inner: merchant_server.clone(),
             fault_plan: fault_plan.clone(),
         }),
-        merchants: store.clone(),
-        blocklist: store.clone(),
-        work: store.clone(),
-        operator_queries: store.clone(),
         psps: Arc::new(FaultyPsp {
             inner: psps[0].clone(),
             other: psps[1].clone(),

@@ -36,14 +36,8 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
 /// repeated or contradictory one changes nothing.
 fn note_details(draft: &mut Draft, update: &PspUpdate) {
     let reference = match &update.result {
-        PspResult::Response(
-            PspResponse::Done { reference, .. } | PspResponse::Accepted { reference },
-        ) => Some(reference),
-        PspResult::Response(PspResponse::ActionRequired(challenge)) => Some(&challenge.reference),
-        PspResult::Response(PspResponse::Refused(_))
-        | PspResult::NotSent
-        | PspResult::Unknown
-        | PspResult::NotFound => None,
+        PspResult::Response(response) => response.reference(),
+        PspResult::NotSent | PspResult::Unknown | PspResult::NotFound => None,
     };
     let Some(attempt) = draft.session.attempt_mut(update.operation.id) else {
         return;
@@ -52,7 +46,7 @@ fn note_details(draft: &mut Draft, update: &PspUpdate) {
         attempt.reference = reference.cloned();
     }
     if attempt.card.is_none() {
-        attempt.card.clone_from(&update.card);
+        attempt.card.clone_from(&update.details.card);
     }
 }
 

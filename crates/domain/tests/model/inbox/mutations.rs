@@ -1,29 +1,29 @@
-//! What may be wrong with an inbox; each flaw must be found out.
+//! Mutations of the inbox; each must be detected.
 
 use super::{CONSISTENCY, FENCING, InboxModel, LOST, ONCE, TOGETHER, TWICE};
 use crate::check::assert_found;
 
-/// A broken rule.
+/// A defect of the inbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mutation {
-    /// What follows from a fact and that it is handled are two commits.
+    /// Applying a notification and marking it as handled are two commits.
     HandledLater,
-    /// The other way round: it is handled before anything follows from it.
+    /// Reversed order: it is marked as handled before it is applied.
     HandledFirst,
-    /// What is ahead of our own commit is put aside.
+    /// A notification before the operation's own commit is dropped.
     DropsUncommitted,
-    /// The same event key is kept again. The state machine knows old news, so that this alone has
-    /// no effect on the payment.
+    /// A duplicate event key is stored. The state machine ignores results that it already has, so
+    /// this alone does not affect the payment.
     KeepsDuplicates,
-    /// The same, and what was decided is written over a session that has changed since.
+    /// The same, and the decision is written over a session that has changed since.
     KeepsDuplicatesNoVersions,
     /// A lost lease may commit.
     NoFencing,
-    /// The same, and neither that the fact is handled already nor the session's version is looked at.
+    /// The same, and neither the notification's status nor the session's version is checked.
     NoFencingNoVersions,
     /// A decision without effect counts although the session was changed between the two reads.
     TrustsOvertakenReads,
-    /// Leases never run out.
+    /// Leases never expire.
     NeverExpiresLeases,
 }
 

@@ -1,4 +1,4 @@
-//! The world of one session with an inbox before it, and the workers that empty it.
+//! The state of one session with its inbox, and the workers that process it.
 
 use std::{
     collections::BTreeSet,
@@ -14,36 +14,36 @@ use oncharge_domain::{
 use super::mutations::Mutation;
 use crate::world::World;
 
-/// What a PSP tells; also the event key under which the inbox keeps it.
+/// The content of a notification; also its event key in the inbox.
 pub(super) type Fact = (OperationId, PspResponse);
 
-/// How far a notification is.
+/// The state of a notification.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Progress {
     Waiting,
     Handled,
-    /// It was put aside without having been weighed.
+    /// It was closed without being evaluated.
     Discarded,
 }
 
-/// A notification as the inbox keeps it, and what really happened to it.
+/// A notification as the inbox stores it, and what the model records about it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct InboxRow {
     pub(super) fact: Fact,
     pub(super) progress: Progress,
-    /// Somebody claimed it, and the claim has neither ended nor lapsed.
+    /// It is claimed, and the lease has neither ended nor expired.
     pub(super) leased: bool,
-    /// What it says was brought before the state machine, and what followed was committed.
+    /// The state machine has evaluated it, and the decision was committed.
     pub(super) evaluated: bool,
-    /// It was news: something followed from it.
+    /// The decision had an effect.
     pub(super) had_effect: bool,
 }
 
-/// A session as a worker has read it.
+/// A session as read by a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ReadSession(Session);
 
-/// What makes two sessions equal for what a worker decides on them.
+/// The parts of a session that a worker's decision depends on.
 impl Hash for ReadSession {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.status.hash(state);
@@ -51,31 +51,30 @@ impl Hash for ReadSession {
     }
 }
 
-/// How far a worker is with a notification.
+/// The progress of a worker with a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
-    /// It has read the session, and the operation not yet; `true` while nobody has changed the
-    /// session since.
+    /// The session was read, the operation not yet; `true` while the session is unchanged since.
     SessionRead(Box<ReadSession>, bool),
-    /// It has read that this is no news.
-    OldNews,
-    /// It has decided what follows; `true` while nobody has changed the session since.
-    News(bool),
-    /// What follows is committed; that it is handled is not (a flaw).
+    /// The decision has no effect.
+    Ineffective,
+    /// The decision has an effect; `true` while the session is unchanged since.
+    Effective(bool),
+    /// The decision is committed, the notification is not marked as handled (a mutation).
     Applied,
 }
 
-/// A worker with a notification in hand: what it has read of it and of the session.
+/// A worker's claimed notification, and what it has read.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Job {
-    /// The place of the notification in the inbox.
+    /// The index of the notification in the inbox.
     pub(super) row: usize,
-    /// Its lease holds.
+    /// Whether its lease is valid.
     pub(super) holds: bool,
     pub(super) stage: Stage,
 }
 
-/// A rule that something has broken.
+/// A violated property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Rule {
     Fencing,
@@ -88,9 +87,9 @@ pub(super) struct InboxState {
     pub(super) world: World,
     pub(super) rows: Vec<InboxRow>,
     pub(super) jobs: Vec<Job>,
-    /// An operation that the PSP may know, but whose commit is not to be seen yet.
+    /// An operation that the PSP may have received, but whose commit is not visible yet.
     pub(super) uncommitted: Option<OperationId>,
-    /// Crashes and stalls that may still come.
+    /// Number of crashes and stalls that may still occur.
     pub(super) faults: u8,
     pub(super) broken: BTreeSet<Rule>,
 }
@@ -107,7 +106,8 @@ impl InboxState {
         }
     }
 
-    /// The PSP posts a notification, is acknowledged, and (with `again`) posts it once more later.
+    /// The PSP sends a notification, which is acknowledged; with `again`, it sends it once more
+    /// later.
     pub(super) fn receive(&mut self, place: usize, again: bool, mutation: Option<Mutation>) {
         let fact = self.world.psp.notifications[place].clone();
         if again {
@@ -131,14 +131,14 @@ impl InboxState {
         }
     }
 
-    /// Whether the queue hands it out.
+    /// Whether the queue returns it.
     pub(super) fn is_claimable(&self, row: usize) -> bool {
         let row = &self.rows[row];
         row.progress == Progress::Waiting && !row.leased
     }
 
-    /// A worker claims a notification and reads all that belongs to it. One that is ahead of us is
-    /// given back.
+    /// A worker claims a notification and reads what belongs to it. A notification before the
+    /// operation's own commit is released.
     pub(super) fn claim(&mut self, place: usize, mutation: Option<Mutation>) {
         let is_ahead = self.uncommitted == Some(self.rows[place].fact.0);
         if is_ahead {
@@ -168,24 +168,24 @@ impl InboxState {
     }
 
     /// A worker reads the operation and decides on the session that it has read before. A decision
-    /// without effect counts only while that session is current.
+    /// without effect counts only if that session is current.
     pub(super) fn read_operation(&mut self, worker: usize, mutation: Option<Mutation>) {
         let job = &self.jobs[worker];
         let Stage::SessionRead(session, is_current) = &job.stage else {
             return;
         };
         let stage = if self.has_effect(&session.0, &self.rows[job.row].fact) {
-            Stage::News(*is_current)
+            Stage::Effective(*is_current)
         } else if *is_current || mutation == Some(Mutation::TrustsOvertakenReads) {
-            Stage::OldNews
+            Stage::Ineffective
         } else {
             self.read_session()
         };
         self.jobs[worker].stage = stage;
     }
 
-    /// Whether the state machine makes anything of a fact with this session and all else as it is
-    /// now. What does not fit together is refused.
+    /// Whether the notification has an effect on this session in the present state. An inconsistent
+    /// combination is refused.
     fn has_effect(&self, session: &Session, (operation, answer): &Fact) -> bool {
         let mut records = self.world.records.clone();
         records.session = session.clone();
@@ -195,23 +195,25 @@ impl InboxState {
         decision.is_ok_and(|decision| !decision.is_empty(session))
     }
 
-    /// A worker commits what it has decided, together with the notification's end.
+    /// A worker commits its decision, together with the notification's end.
     pub(super) fn commit(&mut self, worker: usize, mutation: Option<Mutation>) {
         let mut job = self.jobs.remove(worker);
-        let is_news = job.stage != Stage::OldNews;
+        let is_effective = job.stage != Stage::Ineffective;
         let is_handled = self.rows[job.row].progress == Progress::Handled;
-        // `AlreadyHandled` is a second fence for what is news.
-        if !job.holds && is_fenced(mutation) || is_news && is_handled && checks_handled(mutation) {
+        // `AlreadyHandled` also rejects a notification that was handled by another worker.
+        if !job.holds && is_fenced(mutation)
+            || is_effective && is_handled && checks_handled(mutation)
+        {
             return;
         }
-        if job.stage == Stage::News(false) && checks_versions(mutation) {
-            // A conflict: it decides anew, on what is there by now.
+        if job.stage == Stage::Effective(false) && checks_versions(mutation) {
+            // A conflict: the worker decides again on the present state.
             job.stage = self.read_session();
             return self.jobs.push(job);
         }
         self.require(job.holds, Rule::Fencing);
         self.rows[job.row].evaluated = true;
-        if matches!(job.stage, Stage::News(_)) {
+        if matches!(job.stage, Stage::Effective(_)) {
             self.take_effect(job.row);
             if mutation == Some(Mutation::HandledLater) {
                 job.stage = Stage::Applied;
@@ -222,7 +224,7 @@ impl InboxState {
         (row.progress, row.leased) = (Progress::Handled, false);
     }
 
-    /// What was decided when it was read is written.
+    /// Applies the decision that was made on the read state.
     fn take_effect(&mut self, place: usize) {
         let fact = self.rows[place].fact.clone();
         apply(&mut self.world, &fact);
@@ -232,25 +234,26 @@ impl InboxState {
         self.require(is_first, Rule::Twice);
     }
 
-    /// A lease runs out: its worker is dead, or has stalled.
+    /// A lease expires: its worker has crashed or stalled.
     pub(super) fn expire_lease(&mut self, row: usize) {
         self.rows[row].leased = false;
         let jobs = self.jobs.iter_mut().filter(|job| job.row == row);
         jobs.for_each(|job| job.holds = false);
     }
 
-    /// Whether a living worker holds it.
+    /// Whether a running worker holds it.
     pub(super) fn has_holder(&self, row: usize) -> bool {
         self.jobs.iter().any(|job| job.row == row && job.holds)
     }
 
-    /// Whoever has read or decided on an older state of the session will notice it by its version.
+    /// Marks all reads and decisions on older states of the session as outdated.
     pub(super) fn mark_stale(&mut self, last: &World) {
         if last.records.session.version == self.world.records.session.version {
             return;
         }
         for job in &mut self.jobs {
-            if let Stage::SessionRead(_, is_current) | Stage::News(is_current) = &mut job.stage {
+            if let Stage::SessionRead(_, is_current) | Stage::Effective(is_current) = &mut job.stage
+            {
                 *is_current = false;
             }
         }

@@ -1,4 +1,4 @@
-//! A worker's way with one delivery: it claims and reads, sends, and writes down what came of it.
+//! A worker's steps with one delivery: claim and read, send, record the result.
 
 use oncharge_domain::{
     time::Timestamp,
@@ -8,7 +8,7 @@ use oncharge_domain::{
     },
 };
 
-/// What the endpoint answers; `Silent` is no answer in time.
+/// The endpoint's reply; `Silent` is a time-out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Reply {
     Taken,
@@ -30,36 +30,36 @@ impl Reply {
     }
 }
 
-/// How far a worker is with a delivery.
+/// The progress of a worker with a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// It is claimed and read.
     Read,
     /// The attempt has begun.
     Sending,
-    /// The endpoint has answered, or never will.
+    /// The endpoint has responded, or the attempt has timed out.
     Answered(Reply),
 }
 
-/// A worker with a delivery in hand.
+/// A worker's claimed delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Job {
     pub(super) event: usize,
-    /// Its lease holds.
+    /// Whether its lease is valid.
     pub(super) holds: bool,
-    /// Its lease has run out, or its work was written down without its knowing.
+    /// Its lease has expired, or its result was recorded without its knowledge.
     pub(super) may_lose: bool,
     pub(super) stage: Stage,
     /// The delivery as it was read.
     pub(super) read: Delivery,
-    /// Whether anybody wanted it still.
+    /// Whether the delivery was still pending.
     pub(super) wanted: bool,
-    /// Since when the endpoint failed.
+    /// The time since which the endpoint has failed.
     pub(super) failing_since: Option<Timestamp>,
 }
 
 impl Job {
-    /// What follows from it, by the domain's own rules.
+    /// The consequences, by the domain's own rules.
     pub(super) fn outcome(&self, now: Timestamp) -> (Option<DeliveryAttempt>, DeliveryOutcome) {
         let Stage::Answered(reply) = self.stage else {
             let after = DeliveryOutcome {

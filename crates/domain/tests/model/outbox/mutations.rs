@@ -1,34 +1,34 @@
-//! What may be wrong with an outbox; each flaw must be found out.
+//! Mutations of the outbox; each must be detected.
 
 use super::{AT_LEAST_ONCE, DEATH, FENCING, GIVEN_UP, NUMBERS, ORDER, OutboxModel, QUIESCENCE};
 use crate::check::assert_found;
 
-/// A broken rule.
+/// A defect of the outbox.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mutation {
-    /// The event and its delivery are written one after the other.
+    /// The event and its delivery are written by separate commits.
     TwoCommits,
-    /// A delivery is written down as delivered before it is sent.
+    /// A delivery is recorded as delivered before it is sent.
     AtMostOnce,
-    /// First attempts do not wait for the ones before.
+    /// First attempts do not wait for earlier ones.
     IgnoresOrder,
-    /// First attempts wait until the ones before are delivered.
+    /// First attempts wait until earlier events are delivered.
     WaitsForSuccess,
     /// A lost lease may write.
     NoFencing,
-    /// Writing down an attempt does not end the lease.
+    /// Recording an attempt does not end the lease.
     KeepsLease,
-    /// Leases never run out.
+    /// Leases never expire.
     NeverExpiresLeases,
-    /// Tries are counted when they are claimed, not when they have failed.
+    /// Failures are counted when a delivery is claimed, not when its attempt has failed.
     ClaimCounts,
-    /// What was read before a redelivery is written over it.
+    /// An outdated read overwrites a redelivery.
     StaleCounts,
-    /// What was read before its death is written over it.
+    /// An outdated read overwrites a dead delivery.
     RevivesDeadDeliveries,
-    /// An endpoint is given up for what was read before it recovered.
+    /// An endpoint is disabled by failures that were read before it recovered.
     StaleFailingSince,
-    /// Whoever is at work on a delivery loses it when that dies with its endpoint.
+    /// The end of a delivery with its endpoint also ends the lease of an attempt in progress.
     EndsLeases,
 }
 

@@ -1,5 +1,5 @@
-//! What the store holds of one session's events on their way to one merchant, with the workers that
-//! deliver them. Every step is one commit, or one thing that happens outside.
+//! The store's state of one session's deliveries to one merchant, and the workers that send them.
+//! Every step is one commit, or one event outside the store.
 
 use std::{
     collections::BTreeSet,
@@ -21,23 +21,23 @@ use super::{
 };
 use crate::session_records::{at, id};
 
-/// So many failed attempts make a delivery dead.
+/// Number of failed attempts after which a delivery is dead.
 pub(super) const TEN: u32 = 10;
-/// An endpoint that has failed for so long is disabled, in seconds.
+/// Seconds of failures after which an endpoint is disabled.
 pub(super) const FIVE_DAYS: i64 = 5 * 86_400;
 
-/// A rule that something has broken.
+/// A violated property.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Rule {
-    /// First attempts go out in order and do not overlap.
+    /// First attempts are in order and do not overlap.
     Order,
-    /// What a worker whose lease is lost has seen is not written.
+    /// A worker whose lease is lost writes nothing.
     Fencing,
-    /// Each attempt is kept once, under its own number.
+    /// Each attempt is stored once, under its own number.
     Numbers,
-    /// A delivery dies by ten failures, or with its endpoint, and by nothing else.
+    /// A delivery becomes dead by ten failures or with its endpoint, and for no other reason.
     Death,
-    /// An endpoint is given up when it has done nothing but fail for five days, and only then.
+    /// An endpoint is disabled only after five days of failures without a success.
     GivenUp,
 }
 
@@ -49,28 +49,28 @@ pub(super) struct Endpoint {
     pub(super) failing_since: Option<Timestamp>,
 }
 
-/// A row of the outbox, and what really happened to it.
+/// A row of the outbox, and what the model records about it.
 #[expect(
     clippy::struct_excessive_bools,
-    reason = "independent facts, each of which may come to be true by itself"
+    reason = "independent facts, each of which may be true by itself"
 )]
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Row {
     pub(super) delivery: Delivery,
     pub(super) next_try_at: Option<Timestamp>,
-    /// Somebody claimed it, and the claim has neither ended nor lapsed.
+    /// It is claimed, and the lease has neither ended nor expired.
     pub(super) leased: bool,
-    /// The merchant has taken it since it happened or was redelivered.
+    /// The merchant has received it since the event occurred or was redelivered.
     pub(super) received: bool,
-    /// An attempt was begun.
+    /// An attempt has begun.
     pub(super) begun: bool,
-    /// A lease on it has lapsed.
+    /// A lease on it has expired.
     pub(super) lease_expired: bool,
-    /// It was redelivered, and has no place in the order any more.
+    /// It was redelivered, and is no longer part of the order.
     pub(super) again: bool,
-    /// How many attempts were kept.
+    /// Number of stored attempts.
     pub(super) kept: u32,
-    /// How many of those that were claimed since it happened or was redelivered have failed.
+    /// Number of failed attempts among those claimed since the event occurred or was redelivered.
     pub(super) failed: u32,
 }
 
@@ -80,13 +80,13 @@ impl Row {
     }
 }
 
-/// How much more of each may happen.
+/// How many more actions of each kind may occur.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Budget {
     pub(super) events: u8,
     /// The endpoint is set, replaced or removed.
     pub(super) settings: u8,
-    /// Crashes, stalls, commits whose answer is lost.
+    /// Crashes, stalls, commits with an unknown outcome.
     pub(super) faults: u8,
     pub(super) redeliveries: u8,
 }
@@ -96,7 +96,7 @@ pub(super) struct Budget {
 pub(super) struct OutboxState {
     pub(super) now: Timestamp,
     pub(super) endpoint: Option<Endpoint>,
-    /// By event: its delivery, and whether there has to be one.
+    /// By event: its delivery, and whether there must be one.
     pub(super) rows: Vec<(Option<Row>, bool)>,
     pub(super) jobs: Vec<Job>,
     pub(super) budget: Budget,
@@ -104,8 +104,8 @@ pub(super) struct OutboxState {
     pub(super) mutation: Option<Mutation>,
 }
 
-/// What makes two equal for what may happen next: times count from now, attempts are counted only
-/// as far as anything depends on them.
+/// Two states are equal if the same can happen next: times are relative to now, and attempts are
+/// counted only as far as they matter.
 impl Hash for OutboxState {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let age = |since: Option<Timestamp>| {
@@ -152,7 +152,7 @@ pub(super) fn url(number: u8) -> EndpointUrl {
 }
 
 impl OutboxState {
-    /// An endpoint and nothing that has happened yet.
+    /// An endpoint and no events.
     pub(super) fn new(budget: Budget, mutation: Option<Mutation>) -> Self {
         let endpoint = Endpoint {
             url: url(1),
@@ -180,7 +180,7 @@ impl OutboxState {
         endpoint.filter(|endpoint| endpoint.disabled.is_none())
     }
 
-    /// The next event happens; its delivery is written in the same commit.
+    /// The next event occurs; its delivery is written in the same commit.
     pub(super) fn add_event(&mut self, delivered: bool) {
         let to = self.enabled().map(|endpoint| endpoint.url.clone());
         let (wanted, event) = (to.is_some(), self.rows.len());
@@ -213,8 +213,8 @@ impl OutboxState {
         }
     }
 
-    /// Whether the queue hands it out: it is due, nobody holds it, and no first attempt before it
-    /// is outstanding.
+    /// Whether the queue returns it: it is due, not leased, and no earlier first attempt is
+    /// outstanding.
     pub(super) fn is_claimable(&self, event: usize) -> bool {
         let Some(row) = self.row(event) else {
             return false;
@@ -261,7 +261,7 @@ impl OutboxState {
         });
     }
 
-    /// The attempt begins; what nobody wants any more ends without one.
+    /// The attempt begins; a delivery that is no longer pending ends without one.
     pub(super) fn begin(&mut self, place: usize) {
         let job = &mut self.jobs[place];
         if !job.wanted {
@@ -284,7 +284,7 @@ impl OutboxState {
         }
     }
 
-    /// The endpoint answers.
+    /// The endpoint responds.
     pub(super) fn respond(&mut self, place: usize, reply: Reply) {
         let job = &mut self.jobs[place];
         job.stage = Stage::Answered(reply);
@@ -294,18 +294,17 @@ impl OutboxState {
         }
     }
 
-    /// Whether its delivery was not redelivered since this worker read it.
+    /// Whether the delivery was not redelivered since this worker read it.
     pub(super) fn is_same_round(&self, job: &Job) -> bool {
         let row = self.row(job.event);
         row.is_some_and(|row| row.delivery.round == job.read.round)
     }
 
-    /// The worker writes down what came of it; where it does not hear that this is done, it will
-    /// try again.
+    /// The worker records the result; if the outcome of the commit is unknown, it tries again.
     pub(super) fn record(&mut self, place: usize, acknowledged: bool) {
         let job = self.jobs.remove(place);
         let mutated = matches!(self.mutation, Some(Mutation::NoFencing));
-        // Whoever lives and has renewed its lease can write down what it did.
+        // A running worker that has renewed its lease can record its attempt.
         self.require(job.holds || job.may_lose, Rule::Numbers);
         if !job.holds && !mutated {
             return;
@@ -334,11 +333,11 @@ impl OutboxState {
         row.kept += u32::from(attempt.is_some());
         row.failed += u32::from(has_failed && is_same_round);
         let was_dead = row.delivery.state == DeliveryState::Dead;
-        // What was redelivered or has died meanwhile is no longer this attempt's to change.
+        // A delivery that was redelivered or ended meanwhile is not changed by this attempt.
         let is_meant = match mutation {
             Some(Mutation::StaleCounts) => row.is_open(),
             Some(Mutation::RevivesDeadDeliveries) => is_same_round,
-            // It is over when it is claimed.
+            // The delivery ends when it is claimed.
             Some(Mutation::AtMostOnce) => true,
             _ => is_same_round && row.is_open(),
         };
@@ -367,7 +366,7 @@ impl OutboxState {
             return;
         };
         match change {
-            // It was set or has recovered meanwhile.
+            // The endpoint was set or has recovered meanwhile.
             EndpointChange::Disabled(DisableReason::Failing)
                 if endpoint.failing_since != job.failing_since
                     && mutation != Some(Mutation::StaleFailingSince) => {}
@@ -387,7 +386,7 @@ impl OutboxState {
         }
     }
 
-    /// Open deliveries end, all or those to one URL; an attempt that is under way keeps its lease.
+    /// Pending deliveries end, all or those to one URL; an attempt in progress keeps its lease.
     fn end_deliveries(&mut self, url: Option<&EndpointUrl>) {
         for (event, (row, _)) in self.rows.iter_mut().enumerate() {
             let meant =
@@ -404,7 +403,7 @@ impl OutboxState {
         }
     }
 
-    /// The merchant sets this endpoint in place of the one it had.
+    /// The merchant sets this endpoint in place of the present one.
     pub(super) fn set_endpoint(&mut self, url: EndpointUrl) {
         self.endpoint = Some(Endpoint {
             url,
@@ -413,14 +412,14 @@ impl OutboxState {
         });
     }
 
-    /// The merchant removes the endpoint; `None` where there is none.
+    /// The merchant removes the endpoint; `None` if there is none.
     pub(super) fn remove_endpoint(&mut self) -> Option<()> {
         self.endpoint.take()?;
         self.end_deliveries(None);
         Some(())
     }
 
-    /// The merchant wants an event again; `None` where there is nowhere to send it.
+    /// The merchant redelivers an event; `None` without an endpoint.
     pub(super) fn redeliver(&mut self, event: usize) -> Option<()> {
         let (url, now) = (self.enabled()?.url.clone(), self.now);
         let mut row = self.rows.get(event)?.0.clone();
@@ -436,7 +435,7 @@ impl OutboxState {
         Some(())
     }
 
-    /// A lease runs out: its worker is dead, or has stalled.
+    /// A lease expires: its worker has crashed or stalled.
     pub(super) fn expire_lease(&mut self, event: usize) {
         let Some(row) = self.rows[event].0.as_mut() else {
             return;
@@ -446,12 +445,12 @@ impl OutboxState {
         jobs.for_each(|job| (job.holds, job.may_lose) = (false, true));
     }
 
-    /// Who holds this delivery, if that worker is alive.
+    /// The running worker that holds this delivery.
     pub(super) fn has_holder(&self, event: usize) -> bool {
         self.jobs.iter().any(|job| job.event == event && job.holds)
     }
 
-    /// The time of the next attempt comes; `None` where nothing waits.
+    /// Time advances to the next due attempt; `None` if nothing waits.
     pub(super) fn tick(&mut self) -> Option<()> {
         let rows = self
             .rows
@@ -467,7 +466,7 @@ impl OutboxState {
         }
     }
 
-    /// Puts what has no order into one: the workers are alike.
+    /// Sorts parts without an order, because the workers are interchangeable.
     pub(super) fn normalize(&mut self) {
         self.jobs
             .sort_by_key(|job| (job.event, job.holds, job.stage));

@@ -52,14 +52,14 @@ impl DeliveryCheck {
         };
         let received = poll_until_some(find_event)
             .await
-            .with_context(|| format!("the shop was not told of {event}"))?;
+            .with_context(|| format!("the shop did not receive {event}"))?;
         ensure!(
             received.event == event,
-            "event {sequence} is {}, not {event}",
+            "expected event {sequence} to be {event}, got {}",
             received.event
         );
         print(format_args!(
-            "webhook     {event}, number {sequence}: the shop has it, its signature verified"
+            "webhook     {event}, number {sequence}: received by the shop, signature verified"
         ));
         Ok(())
     }
@@ -83,7 +83,7 @@ impl DeliveryCheck {
         let received: Vec<_> = received.map(|event| (event.sequence, event.id)).collect();
         ensure!(
             listed == received && listed.len() == EVENTS,
-            "the API lists {listed:?}, the shop was told of {received:?}"
+            "the API lists {listed:?}, but the shop received {received:?}"
         );
         for (_, id) in &listed {
             let find_success = async || {
@@ -92,7 +92,7 @@ impl DeliveryCheck {
             };
             poll_until_some(find_success)
                 .await
-                .with_context(|| format!("{id} has no attempt that was acknowledged"))?;
+                .with_context(|| format!("no delivery attempt of {id} was acknowledged"))?;
         }
         print(format_args!(
             "delivered   all {EVENTS} events of the payment, each acknowledged by the shop"
@@ -121,5 +121,5 @@ where
     };
     tokio::time::timeout(STEP_TIMEOUT, polling)
         .await
-        .context("not in time")?
+        .context("timed out")?
 }

@@ -1,4 +1,4 @@
-//! The audit log, which no API shows: read where it is kept.
+//! The audit log, which no API exposes: read from the database.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use super::database::query_file;
 
 const ACTIONS: &str = "SELECT action AS line FROM audit_log ORDER BY number";
 
-/// What was entered so far, in order: on the PostgreSQL of this URL, or in the embedded file.
+/// The actions so far, in order, from PostgreSQL at this URL or from the embedded file.
 pub(crate) async fn actions(database_url: Option<&str>, file: &Path) -> Vec<String> {
     let Some(url) = database_url else {
         return query_file(file, ACTIONS);

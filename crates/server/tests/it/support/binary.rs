@@ -15,7 +15,7 @@ use super::{Database, Shop};
 /// The binary under test.
 pub(crate) const ONCHARGE: &str = env!("CARGO_BIN_EXE_oncharge");
 
-/// A sandbox in a directory of its own.
+/// A sandbox in its own directory.
 pub(crate) struct Dev {
     pub(crate) dir: TempDir,
     flags: Vec<String>,
@@ -24,7 +24,7 @@ pub(crate) struct Dev {
 }
 
 impl Dev {
-    /// Starts `oncharge dev` on free ports and waits until everything answers.
+    /// Starts `oncharge dev` on free ports and waits until all parts are ready.
     pub(crate) async fn start(database: Database, flags: &[&str]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
@@ -40,12 +40,12 @@ impl Dev {
         }
     }
 
-    /// A merchant, a shopper and the PSP's ledger of this sandbox.
+    /// The sandbox's merchant, with a shopper and the PSP's ledger.
     pub(crate) fn shop(&self) -> Shop {
         Shop::new(&self.ready)
     }
 
-    /// One more merchant of this sandbox.
+    /// Creates another merchant in this sandbox.
     pub(crate) fn merchant(&self, name: &str) -> Shop {
         let made = self.command(&["merchant", "create", "--name", name]);
         let mut ready: Value = serde_json::from_str(&made.unwrap()).unwrap();
@@ -55,12 +55,12 @@ impl Dev {
         Shop::new(&ready)
     }
 
-    /// A member of the ready file.
+    /// A field of the ready file.
     pub(crate) fn ready(&self, name: &str) -> &str {
         self.ready[name].as_str().unwrap()
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill_9(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -72,17 +72,17 @@ impl Dev {
         (self.child, self.ready) = (child, ready);
     }
 
-    /// Asks it to stop; how it ended and how long that took.
+    /// Sends SIGTERM; returns the exit status and the time that the stop took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         terminate(&mut self.child)
     }
 
-    /// All that it has logged.
+    /// The log so far.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    /// The flags that point a command at its data.
+    /// The flags that select its data for a command.
     pub(crate) fn target(&self) -> Vec<String> {
         let dir = data_dir(self.dir.path()).to_str().unwrap().to_owned();
         let mut flags = vec!["--data-dir".to_owned(), dir];
@@ -92,7 +92,7 @@ impl Dev {
         flags
     }
 
-    /// Runs a command beside it, on the same data; its standard output.
+    /// Runs a command on the same data; returns its standard output.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(ONCHARGE);
         command.args(arguments).args(self.target());
@@ -116,7 +116,7 @@ impl Drop for Dev {
     }
 }
 
-/// Where a sandbox of the tests keeps its data.
+/// The parent directory of the tests' data.
 pub(crate) fn data_dir(dir: &Path) -> PathBuf {
     dir.join("data")
 }
@@ -176,7 +176,7 @@ fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
     (child.wait().unwrap(), started.elapsed())
 }
 
-/// `oncharge serve` in sandbox mode against a simulator that runs elsewhere.
+/// `oncharge serve` in sandbox mode with an external simulator.
 pub(crate) struct Serve {
     dir: TempDir,
     environment: Vec<(String, String)>,
@@ -184,7 +184,7 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    /// Starts it; the variables are settings (`NETWORK__PORT`), without their prefix.
+    /// Starts it; the variables are settings (`NETWORK__PORT`) without their prefix.
     pub(crate) fn start(variables: &[(&str, String)]) -> Self {
         let dir = TempDir::new().unwrap();
         let environment: Vec<_> = variables
@@ -208,7 +208,7 @@ impl Serve {
         self.child = serve(self.dir.path(), &self.environment);
     }
 
-    /// Runs a command on the same data and settings; its standard output.
+    /// Runs a command with the same data and settings; returns its standard output.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(ONCHARGE);
         command

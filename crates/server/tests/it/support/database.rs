@@ -1,4 +1,4 @@
-//! The two databases: the embedded file, and a PostgreSQL database of the test's own.
+//! The two databases: the embedded file, and a PostgreSQL database per test.
 
 use std::{
     path::Path,
@@ -15,7 +15,7 @@ struct Row {
     line: String,
 }
 
-/// The column `line` of what a query finds in a SQLite file that another process may have open.
+/// The column `line` of a query's rows, from a SQLite file that another process may have open.
 pub(crate) fn query_file(file: &Path, sql: &str) -> Vec<String> {
     let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
     sql_query("PRAGMA busy_timeout = 5000")
@@ -25,14 +25,14 @@ pub(crate) fn query_file(file: &Path, sql: &str) -> Vec<String> {
     rows.into_iter().map(|row| row.line).collect()
 }
 
-/// Which database a server runs on.
+/// The database of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Database {
     Sqlite,
     Postgres,
 }
 
-/// Makes two tests of one: on the embedded file and on PostgreSQL.
+/// Defines two tests: on the embedded file and on PostgreSQL.
 macro_rules! on_both {
     ($($name:ident),* $(,)?) => {
         mod on_sqlite { $(

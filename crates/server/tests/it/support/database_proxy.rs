@@ -1,4 +1,4 @@
-//! A TCP port in front of a database that can be shut, so that the database is not there.
+//! A TCP proxy in front of a database; while it is closed, the database is unreachable.
 
 use std::net::SocketAddr;
 
@@ -8,9 +8,9 @@ use tokio::{
     sync::watch,
 };
 
-/// A port that nobody answers until it is opened; then it leads to a database.
+/// A TCP proxy that starts closed.
 pub(crate) struct DatabaseProxy {
-    /// The database's URL by way of this port.
+    /// The URL of the database through this port.
     pub(crate) url: String,
     target: String,
     socket: Option<Socket>,
@@ -18,11 +18,11 @@ pub(crate) struct DatabaseProxy {
 }
 
 impl DatabaseProxy {
-    /// A shut door to the database of this URL: connections are refused.
+    /// A closed proxy of the database at this URL: connections are refused.
     pub(crate) fn closed(database_url: &str) -> Self {
         let config: tokio_postgres::Config = database_url.parse().unwrap();
         let [tokio_postgres::config::Host::Tcp(host)] = config.get_hosts() else {
-            panic!("a door needs one TCP host");
+            panic!("the URL needs one TCP host");
         };
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let target = format!("{host}:{port}");
@@ -55,7 +55,7 @@ impl DatabaseProxy {
         });
     }
 
-    /// Ends every connection, and each new one at once.
+    /// Closes all connections, and each new one at once.
     pub(crate) fn close(&self) {
         self.open.send_replace(false);
     }

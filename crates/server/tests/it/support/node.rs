@@ -1,4 +1,4 @@
-//! `oncharge serve` in sandbox mode: nodes on one database, against a simulator that outlives them.
+//! `oncharge serve` in sandbox mode: nodes on one database, with a simulator that keeps running.
 
 use std::{
     fs,
@@ -16,10 +16,10 @@ use super::{Shop, binary::ONCHARGE, database, eventually, proxy::Proxy};
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-/// How long a node may take until it is ready.
+/// Maximum time until a node is ready.
 const START: u64 = 30;
 
-/// A simulator, a proxy before it, and what nodes need to work with them.
+/// A simulator, the proxy in front of it, and the settings that nodes share.
 pub(crate) struct Cluster {
     pub(crate) simulator: simulator::Running,
     pub(crate) proxy: Proxy,
@@ -28,7 +28,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// On the database of this URL, or on an embedded file.
+    /// With the database at this URL, or an embedded file.
     pub(crate) async fn start(database_url: Option<String>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = TempDir::new().unwrap();
@@ -46,7 +46,7 @@ impl Cluster {
         }
     }
 
-    /// Waits until the PSP has nothing left to do, to reverse or to send.
+    /// Waits until the PSP has nothing left to execute, reverse or send.
     pub(crate) async fn wait_for_idle_psp(&self, seconds: u64) {
         let open = "SELECT kind || ' ' || idempotency_key AS line FROM operations
                     WHERE due_at IS NOT NULL OR late_at IS NOT NULL
@@ -63,7 +63,7 @@ impl Cluster {
         .await;
     }
 
-    /// A node that is not started yet, with these settings on top (`NETWORK__PORT`).
+    /// A node that is not started yet, with these additional settings (`NETWORK__PORT`).
     pub(crate) fn node(&self, more: &[(&str, &str)]) -> Node {
         let (port, ops_port) = (free_port(), free_port());
         let mut settings = vec![
@@ -99,7 +99,7 @@ impl Cluster {
         }
     }
 
-    /// A node that is ready.
+    /// Starts a node and waits until it is ready.
     pub(crate) async fn ready_node(&self, more: &[(&str, &str)]) -> Node {
         let mut node = self.node(more);
         node.start();
@@ -107,7 +107,7 @@ impl Cluster {
         node
     }
 
-    /// A new merchant whose requests go to this node; the clock captures after a second.
+    /// Creates a merchant whose requests go to this node, with automatic capture after a second.
     pub(crate) fn merchant(&self, node: &Node) -> Shop {
         let mut ready = node.json(&["merchant", "create", "--name", "Shop"]);
         let id = ready["merchant_id"].as_str().unwrap();
@@ -118,7 +118,7 @@ impl Cluster {
     }
 }
 
-/// One `oncharge serve`.
+/// An `oncharge serve` process.
 pub(crate) struct Node {
     pub(crate) dir: TempDir,
     pub(crate) port: u16,
@@ -129,12 +129,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    /// Where its API is.
+    /// The origin of its API.
     pub(crate) fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// The same without the settings whose names begin like this (`PSP__`).
+    /// Removes the settings whose names begin with this (`PSP__`).
     pub(crate) fn without(mut self, settings: &str) -> Self {
         let prefix = format!("ONCHARGE__{settings}");
         self.environment
@@ -142,21 +142,21 @@ impl Node {
         self
     }
 
-    /// Starts it, and does not wait for anything.
+    /// Starts it without waiting.
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(ONCHARGE);
         command.arg("serve");
         self.spawn(command);
     }
 
-    /// Starts a part of it: `api` or `worker`.
+    /// Starts one part of it: `api` or `worker`.
     pub(crate) fn start_as(&mut self, role: &str) {
         let mut command = Command::new(ONCHARGE);
         command.args(["serve", "--role", role]);
         self.spawn(command);
     }
 
-    /// Starts it where no file may become larger than this, as on a full disk.
+    /// Starts it with a maximum file size, as on a full disk.
     pub(crate) fn start_with_file_size_limit(&mut self, kibibytes: u64) {
         let mut command = Command::new("sh");
         // The shell counts in blocks of 512 bytes.
@@ -182,12 +182,12 @@ impl Node {
         self.child = Some(child.unwrap());
     }
 
-    /// Waits until it can work.
+    /// Waits until it is ready.
     pub(crate) async fn ready(&mut self) {
         self.wait_for_status("/readyz", 200, START).await;
     }
 
-    /// Waits until its operators' port answers so.
+    /// Waits until its operators' port responds with this status.
     pub(crate) async fn wait_for_status(&mut self, path: &str, status: u16, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds);
         loop {
@@ -207,7 +207,7 @@ impl Node {
         }
     }
 
-    /// What its operators' port answers.
+    /// The response of its operators' port.
     pub(crate) async fn ops(&self, path: &str) -> Option<(u16, String)> {
         let url = format!("http://127.0.0.1:{}{path}", self.ops_port);
         let response = self.http.get(url).send().await.ok()?;
@@ -215,7 +215,7 @@ impl Node {
         Some((status, response.text().await.ok()?))
     }
 
-    /// Waits until its log says so.
+    /// Waits until its log contains this text.
     pub(crate) async fn wait_for_log(&self, text: &str) {
         eventually(10, "the log", || async {
             let log = self.log();
@@ -228,14 +228,14 @@ impl Node {
         fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
-    /// Runs a command on the same settings.
+    /// Runs a command with the same settings.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(ONCHARGE);
         command
             .args(arguments)
             .envs(self.environment.iter().cloned())
             .current_dir(self.dir.path());
-        // Doors and proxies are tasks that this thread must not hold up.
+        // The proxies run as tasks, which this thread must not block.
         tokio::task::block_in_place(|| command.output().unwrap())
     }
 
@@ -247,14 +247,14 @@ impl Node {
         serde_json::from_slice(&output.stdout).unwrap()
     }
 
-    /// Ends it as a power cut would.
+    /// Kills the process with SIGKILL.
     pub(crate) fn kill_9(&mut self) {
         let mut child = self.child.take().unwrap();
         child.kill().unwrap();
         child.wait().unwrap();
     }
 
-    /// Asks it to stop; how it ended and how long that took.
+    /// Sends SIGTERM; returns the exit status and the time that the stop took.
     pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
         let started = Instant::now();
         let id = self.child.as_ref().unwrap().id().to_string();
@@ -263,7 +263,7 @@ impl Node {
         (self.ended(), started.elapsed())
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until it exits without a signal.
     pub(crate) fn ended(&mut self) -> ExitStatus {
         let mut child = self.child.take().unwrap();
         tokio::task::block_in_place(|| child.wait().unwrap())
@@ -282,8 +282,8 @@ impl Drop for Node {
     }
 }
 
-/// A port that nobody listens on. It lies below those that the system hands out by itself, and in a
-/// part of its own for each process that tests, so that nobody takes it before it is used.
+/// A free port below the ephemeral range, from a range of its own for each test process, so that no
+/// other process binds it before it is used.
 pub(crate) fn free_port() -> u16 {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     loop {

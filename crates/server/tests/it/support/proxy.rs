@@ -1,5 +1,5 @@
-//! A TCP proxy in front of the PSP that can keep its replies back: the place for a crash between
-//! asking the PSP and storing its answer.
+//! A TCP proxy in front of the PSP that can hold back replies, to crash a server between the call
+//! to the PSP and the storage of its response.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use tokio::{
     sync::{Notify, watch},
 };
 
-/// Forwards to a target; while it holds, replies are taken from the target and kept back.
+/// Forwards to a target; while it holds, it reads replies from the target and keeps them.
 pub(crate) struct Proxy {
     pub(crate) url: String,
     hold: watch::Sender<bool>,
@@ -42,17 +42,17 @@ impl Proxy {
         }
     }
 
-    /// From now on replies are kept back.
+    /// Holds back replies from now on.
     pub(crate) fn hold(&self) {
         self.hold.send(true).unwrap();
     }
 
-    /// Waits until a reply is kept back: the PSP has done its work.
+    /// Waits until a reply is held back: the PSP has executed the request.
     pub(crate) async fn wait_until_reply_is_held(&self) {
         self.held.notified().await;
     }
 
-    /// Forwards again; what was kept back is dropped with its connection.
+    /// Forwards again; held replies are dropped with their connections.
     pub(crate) fn release(&self) {
         self.hold.send(false).unwrap();
     }

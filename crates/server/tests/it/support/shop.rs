@@ -1,4 +1,4 @@
-//! A merchant that signs, a shopper that pays, and a look into the PSP's ledger.
+//! A merchant that signs its requests, a shopper that pays, and access to the PSP's ledger.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,7 +10,7 @@ use super::eventually;
 /// A card that is approved.
 pub(crate) const GOOD_CARD: &str = "4242424242424242";
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ApiResponse {
     pub(crate) status: u16,
@@ -24,7 +24,7 @@ impl ApiResponse {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
-    /// The body, if the status is the expected one.
+    /// The body, if the status is as expected.
     pub(crate) fn expect(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.json()
@@ -42,11 +42,12 @@ pub(crate) struct Shop {
 }
 
 impl Shop {
-    /// With what the ready file says.
+    /// Created from the ready file.
     pub(crate) fn new(ready: &Value) -> Self {
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let _ = rustls::crypto::ring::default_provider().install_default();
-        // Shorter than the servers' own, so that no request meets a connection that is being closed.
+        // Shorter than the servers' idle timeout, so that no request is sent on a connection that
+        // is being closed.
         let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(1));
         Self {
             http: client.no_proxy().build().unwrap(),
@@ -68,7 +69,7 @@ impl Shop {
         self.try_call(method, target, body, key).await.unwrap()
     }
 
-    /// A signed request that may find nobody.
+    /// A signed request; fails if nothing listens.
     pub(crate) async fn try_call(
         &self,
         method: &str,
@@ -120,7 +121,8 @@ impl Shop {
         self.call("GET", target, "", None).await
     }
 
-    /// A new session over 100.00 EUR, with these members on top: id and pay token.
+    /// Creates a session over 100.00 EUR with these additional fields; returns its id and pay
+    /// token.
     pub(crate) async fn create(&self, more: Value) -> (String, String) {
         let response = self
             .post("/v1/checkout/sessions", &order(more))
@@ -136,14 +138,14 @@ impl Shop {
             .expect(200)
     }
 
-    /// Has its events sent there from now on; the endpoint.
+    /// Sets the merchant's endpoint; returns it.
     pub(crate) async fn set_endpoint(&self, url: &str) -> Value {
         let body = json!({ "url": url }).to_string();
         let response = self.call("PUT", "/v1/webhook_endpoint", &body, None);
         response.await.expect(200)
     }
 
-    /// A session's events in their order, each with its attempts.
+    /// A session's events in order, each with its attempts.
     pub(crate) async fn events(&self, session: &str) -> Vec<Value> {
         let target = format!("/v1/events?session_id={session}");
         let list = self.get(&target).await.expect(200);
@@ -160,7 +162,8 @@ impl Shop {
         self.get(&format!("/v1/events/{id}")).await.expect(200)
     }
 
-    /// Waits until an event's attempts were answered so: a status, or a word where there was none.
+    /// Waits until an event's attempts have these outcomes: a status, or a text if there was no
+    /// response.
     pub(crate) async fn wait_for_attempts(&self, event: &str, outcomes: &[Value]) -> Value {
         eventually(20, &format!("the attempts {outcomes:?}"), || async {
             let event = self.event(event).await;
@@ -177,13 +180,13 @@ impl Shop {
         .await
     }
 
-    /// Asks for an event once more.
+    /// Requests a redelivery of an event.
     pub(crate) async fn redeliver(&self, event: &str) -> ApiResponse {
         let target = format!("/v1/events/{event}/redeliver");
         self.post(&target, &json!({})).await
     }
 
-    /// A one-time token of the PSP's fields for a card.
+    /// A one-time token for a card, from the PSP's fields.
     pub(crate) async fn token(&self, card: &str) -> String {
         let body = json!({ "number": card, "exp_month": 12, "exp_year": 2040, "cvc": "123" });
         let request = self
@@ -194,7 +197,7 @@ impl Shop {
         response["token"].as_str().unwrap().to_owned()
     }
 
-    /// A call of the shopper's page.
+    /// A request of the shopper's page.
     pub(crate) async fn shopper(
         &self,
         id: &str,
@@ -205,7 +208,7 @@ impl Shop {
         self.try_shopper(id, pay_token, act, body).await.unwrap()
     }
 
-    /// A call of the shopper's page that may find nobody.
+    /// A request of the shopper's page; fails if nothing listens.
     pub(crate) async fn try_shopper(
         &self,
         id: &str,
@@ -222,14 +225,14 @@ impl Shop {
         read(request.bearer_auth(pay_token)).await
     }
 
-    /// Pays with a card, as the page would.
+    /// Pays with a card, as the page does.
     pub(crate) async fn pay(&self, id: &str, pay_token: &str, card: &str) -> ApiResponse {
         let token = self.token(card).await;
         self.shopper(id, pay_token, "pay", &json!({ "payment_method": token }))
             .await
     }
 
-    /// A session that is authorised and waits for the merchant.
+    /// A session that is authorized and waits for the merchant.
     pub(crate) async fn authorized(&self) -> String {
         let (id, pay_token) = self.create(json!({ "capture": "manual" })).await;
         let paid = self.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
@@ -248,7 +251,7 @@ impl Shop {
         id
     }
 
-    /// The PSP's movements of money for a session: kind and amount, in order.
+    /// The ledger entries of a session: kind and amount, in order.
     pub(crate) async fn ledger(&self, id: &str) -> Vec<(String, i64)> {
         let request = self
             .http
@@ -265,7 +268,7 @@ impl Shop {
             .collect()
     }
 
-    /// How much of a kind the ledger holds for a session.
+    /// The total of one kind in the ledger of a session.
     pub(crate) async fn ledger_sum(&self, id: &str, kind: &str) -> i64 {
         self.ledger(id)
             .await
@@ -275,7 +278,7 @@ impl Shop {
             .sum()
     }
 
-    /// Sets the simulator's faults; `{}` for none.
+    /// Sets the simulator's faults; `{}` removes them.
     pub(crate) async fn faults(&self, faults: Value) {
         let request = self
             .http
@@ -286,7 +289,7 @@ impl Shop {
     }
 }
 
-/// A create request over 100.00 EUR, with these members on top.
+/// A create request over 100.00 EUR with these additional fields.
 pub(crate) fn order(more: Value) -> Value {
     let mut order = json!({
         "amount": 10_000,

@@ -1,4 +1,4 @@
-//! A merchant's server that takes webhooks, and behaves as a test wants it to.
+//! A merchant's server that receives webhooks and responds as the test requires.
 
 use std::{
     net::TcpListener,
@@ -12,24 +12,24 @@ use tokio::sync::watch;
 
 use super::eventually;
 
-/// Remembers everything that comes.
+/// Records all deliveries.
 pub(crate) struct Receiver {
     pub(crate) url: String,
     deliveries: Arc<Mutex<Vec<Delivery>>>,
     is_open: watch::Sender<bool>,
 }
 
-/// How a delivery is answered.
+/// The response to a delivery.
 pub(crate) enum Reply {
-    /// With this status.
+    /// This status.
     Status(u16),
-    /// "It is over there."
+    /// A redirect to this URL.
     Redirect(String),
-    /// Not before [`Receiver::open`]; then with 200.
+    /// Hangs until [`Receiver::open`], then 200.
     Held,
 }
 
-/// One delivery as it came.
+/// A received delivery.
 #[derive(Clone)]
 pub(crate) struct Delivery {
     pub(crate) at: Instant,
@@ -57,7 +57,7 @@ impl Delivery {
     }
 }
 
-/// What a GET shows of an endpoint as a PUT has answered: the hint in place of the secret.
+/// The endpoint as GET returns it, from the response to PUT: the hint in place of the secret.
 pub(crate) fn as_get_response(set: &Value) -> Value {
     let mut endpoint = set.clone();
     let members = endpoint.as_object_mut().unwrap();
@@ -68,17 +68,17 @@ pub(crate) fn as_get_response(set: &Value) -> Value {
 }
 
 impl Receiver {
-    /// One that takes everything; it ends with the test.
+    /// A server that accepts everything; stops with the test.
     pub(crate) fn start() -> Self {
         Self::failing(0)
     }
 
-    /// One that answers 500 to so many deliveries first.
+    /// A server that responds 500 to this many deliveries first.
     pub(crate) fn failing(failures: usize) -> Self {
         Self::replying(move |nth| Reply::Status(if nth < failures { 500 } else { 200 }))
     }
 
-    /// One that answers the nth delivery (from 0) like this.
+    /// A server that responds to the nth delivery (from 0) like this.
     pub(crate) fn replying(
         reply_to: impl Fn(usize) -> Reply + Clone + Send + Sync + 'static,
     ) -> Self {
@@ -106,17 +106,17 @@ impl Receiver {
         }
     }
 
-    /// Lets the answers go that were held.
+    /// Releases the held responses.
     pub(crate) fn open(&self) {
         self.is_open.send_replace(true);
     }
 
-    /// Waits until so many have come.
+    /// Waits for this many deliveries.
     pub(crate) async fn wait_for(&self, many: usize) -> Vec<Delivery> {
         self.wait_for_within(20, many).await
     }
 
-    /// Waits for so many seconds until so many have come.
+    /// Waits up to this many seconds for this many deliveries.
     pub(crate) async fn wait_for_within(&self, seconds: u64, many: usize) -> Vec<Delivery> {
         eventually(seconds, &format!("{many} deliveries"), || async {
             let deliveries = self.deliveries();
@@ -129,12 +129,12 @@ impl Receiver {
         .await
     }
 
-    /// What has come so far.
+    /// The deliveries so far.
     pub(crate) fn deliveries(&self) -> Vec<Delivery> {
         self.deliveries.lock().unwrap().clone()
     }
 
-    /// The events so far, by name.
+    /// The names of the events so far.
     pub(crate) fn events(&self) -> Vec<String> {
         let names = self
             .deliveries()
@@ -146,7 +146,7 @@ impl Receiver {
     }
 }
 
-/// Its number among all, from 0.
+/// Its index among all deliveries, from 0.
 fn record(all: &Mutex<Vec<Delivery>>, one: Delivery) -> usize {
     let mut all = all.lock().unwrap();
     all.push(one);
@@ -173,7 +173,7 @@ fn delivery_from(request: &HttpRequest, body: &[u8]) -> Delivery {
     assert_eq!(
         request.uri().to_string(),
         "/hook?shop=1",
-        "its query is kept"
+        "the query was removed"
     );
     let headers = request.headers().iter();
     let text = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();

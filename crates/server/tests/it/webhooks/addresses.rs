@@ -1,4 +1,4 @@
-//! A merchant's URL is hostile input: it must not lead into the network of whoever runs the service.
+//! Endpoint URLs are hostile input: they must not reach into the operator's network.
 
 use std::{io::ErrorKind, net::TcpListener};
 
@@ -62,13 +62,13 @@ async fn a_hostile_url_is_refused(database: Database) {
     assert_eq!(
         kept,
         as_get_response(&set),
-        "a refused URL has changed the endpoint"
+        "a refused URL changed the endpoint"
     );
     shop.authorized().await;
     receiver.wait_for(1).await;
 }
 
-/// A name is no address, so that it may be set. What it leads to is looked at on each connection.
+/// A host name is accepted when it is set; its addresses are checked for each connection.
 async fn a_name_resolving_to_a_private_address_is_never_connected_to(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
@@ -97,6 +97,6 @@ async fn a_name_resolving_to_a_private_address_is_never_connected_to(database: D
     assert_eq!(
         accepted.err(),
         Some(ErrorKind::WouldBlock),
-        "it was connected"
+        "a connection was opened"
     );
 }

@@ -1,4 +1,4 @@
-//! How merchants' servers behave, and what that means for them and for others.
+//! Misbehaving endpoints, and their effect on their own and other merchants' deliveries.
 
 use serde_json::{Value, json};
 
@@ -34,7 +34,10 @@ async fn a_410_disables_the_endpoint_until_it_is_set_again(database: Database) {
     shop.set_endpoint(&receiver.url).await;
     let refused = first_event(&shop, &shop.authorized().await).await;
     shop.wait_for_attempts(&refused, &[json!(410)]).await;
-    assert!(!is_enabled(&shop).await, "410 did not disable it");
+    assert!(
+        !is_enabled(&shop).await,
+        "the endpoint is still enabled after 410"
+    );
 
     let event_while_disabled = first_event(&shop, &shop.authorized().await).await;
     let response = shop.redeliver(&refused).await;
@@ -47,7 +50,7 @@ async fn a_410_disables_the_endpoint_until_it_is_set_again(database: Database) {
     assert_eq!(shop.redeliver(&refused).await.status, 202);
     shop.wait_for_attempts(&refused, &[json!(410), json!(200)])
         .await;
-    // Nobody was there to be told of it.
+    // No event was sent while the endpoint was disabled.
     shop.wait_for_attempts(&event_while_disabled, &[]).await;
     assert_eq!(receiver.deliveries().len(), 3);
 }
@@ -68,7 +71,7 @@ async fn a_redirect_is_not_followed(database: Database) {
     assert_eq!(
         receiver.deliveries().len(),
         2,
-        "it is a failure like others"
+        "a redirect counts as a failure"
     );
     assert_eq!(target.deliveries().len(), 0, "the redirect was followed");
 }
@@ -88,7 +91,7 @@ async fn a_hanging_endpoint_times_out_without_delaying_others(database: Database
     assert_eq!(
         under_way["attempts"],
         json!([]),
-        "the quick one waited for the hanging one"
+        "the quick endpoint waited for the hanging one"
     );
 
     let event = eventually(20, "the end of the first attempt", || async {
@@ -110,8 +113,7 @@ async fn a_hanging_endpoint_times_out_without_delaying_others(database: Database
         .await;
 }
 
-/// The first attempts of a session's events go out one after the other: the next begins when the one
-/// before has ended.
+/// First attempts of a session's events are sequential: each begins after the one before has ended.
 async fn events_of_one_session_arrive_in_order(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
@@ -139,10 +141,14 @@ async fn events_of_one_session_arrive_in_order(database: Database) {
     })
     .await;
     receiver.wait_for(1).await;
-    assert_eq!(receiver.events(), names[..1], "before the first had ended");
+    assert_eq!(
+        receiver.events(),
+        names[..1],
+        "the second attempt began before the first had ended"
+    );
 
     receiver.open();
-    // The second is failed once, and comes a second time at its own pace.
+    // The second event fails once and is retried without blocking the others.
     let mut sequence: Vec<_> = receiver
         .wait_for(5)
         .await
@@ -150,13 +156,12 @@ async fn events_of_one_session_arrive_in_order(database: Database) {
         .map(|delivery| delivery.json()["sequence"].as_u64().unwrap())
         .collect();
     let again = sequence.iter().rposition(|number| *number == 2).unwrap();
-    assert!(again > 1, "the failed one did not come again: {sequence:?}");
+    assert!(again > 1, "the failed event was not retried: {sequence:?}");
     sequence.remove(again);
     assert_eq!(sequence, [1, 2, 3, 4]);
 }
 
-/// An endpoint that a merchant has set outlasts a crash; what happened without one is never sent by
-/// itself, and can be had by asking for it.
+/// An endpoint survives a crash; events from before it was set are sent only on request.
 async fn events_without_an_endpoint_are_only_listed(database: Database) {
     let mut dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();

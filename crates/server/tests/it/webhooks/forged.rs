@@ -1,5 +1,5 @@
-//! Forged words of a PSP, sent by somebody who knows the key of an account: none of them changes
-//! anything, and people are shown those that were signed rightly.
+//! Forged PSP notifications, signed with the real key of an account: none changes anything, and
+//! those with a valid signature are listed as stuck.
 
 use ring::hmac;
 use serde_json::{Value, json};
@@ -10,12 +10,12 @@ use crate::support::{
 
 on_both!(a_forged_notification_changes_nothing);
 
-/// The keys of the two accounts.
+/// The signing keys of the two accounts.
 const KEY: &str = "key-of-the-test";
 const OTHER_KEY: &str = "key-of-another-account";
 
-/// A payment that waits for the PSP's word, which does not come, and cannot be asked for: whoever
-/// is believed now decides what becomes of it.
+/// A payment whose outcome is unknown because the PSP's notification and look-ups are suppressed,
+/// so an accepted forgery would decide it.
 struct PendingPayment {
     session: String,
     operation: String,
@@ -43,7 +43,7 @@ impl PendingPayment {
         }
     }
 
-    /// That it was declined, with these members changed.
+    /// A notification that it was declined, with these fields changed.
     fn declined(&self, id: &str, changes: Value) -> String {
         let mut body = json!({
             "id": id,
@@ -64,7 +64,7 @@ impl PendingPayment {
     }
 }
 
-/// Sends it to an account's door, signed with a key; the status of the answer.
+/// Sends it to an account's webhook URL, signed with a key; returns the status of the response.
 async fn send(shop: &Shop, account: &str, key: &str, body: &str) -> u16 {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let signature = hex::encode(hmac::sign(&key, body.as_bytes()));
@@ -74,7 +74,7 @@ async fn send(shop: &Shop, account: &str, key: &str, body: &str) -> u16 {
     response.status().as_u16()
 }
 
-/// What `oncharge stuck` lists, once it is so much.
+/// Waits until `oncharge stuck` lists this many items; returns them.
 async fn listed(node: &Node, many: usize) -> Vec<Value> {
     eventually(10, &format!("{many} stuck notifications"), || async {
         let output = node.command(&["stuck"]);
@@ -93,7 +93,7 @@ async fn listed(node: &Node, many: usize) -> Vec<Value> {
     .await
 }
 
-/// What operators see in the gauges: each mismatched one came twice, and so did the one that waits.
+/// Checks the gauges: each mismatched notification was sent twice, and so was the waiting one.
 async fn assert_metrics(node: &Node, mismatched: usize) {
     let (_, metrics) = node.ops("/metrics").await.unwrap();
     for line in [
@@ -103,7 +103,7 @@ async fn assert_metrics(node: &Node, mismatched: usize) {
             mismatched + 1
         ),
         "oncharge_psp_notifications_total{outcome=\"unverified\"} 1".to_owned(),
-        // It may be ahead of us, so that it is waited for.
+        // The gauge is sampled periodically, so it may lag.
         "oncharge_queue_depth{queue=\"inbox\"} 1".to_owned(),
     ] {
         assert!(metrics.contains(&line), "{line} in\n{metrics}");
@@ -139,7 +139,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
         ),
     ];
     let mismatched = correctly_signed.len() - 1;
-    // Each a second time, as PSPs do.
+    // Each is sent twice, as PSPs do.
     for _ in 0..2 {
         for (number, (account, key, changes)) in correctly_signed.iter().enumerate() {
             let id = format!("forged-{}", number + 2);
@@ -170,7 +170,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
         assert!(events.is_empty(), "{events:?}");
     }
 
-    // The very same word is believed where all of it agrees.
+    // The same notification is accepted where all of its values match.
     let genuine = payment.declined("genuine", json!({}));
     assert_eq!(send(&shop, "default", KEY, &genuine).await, 200);
     eventually(10, "the refusal", || async {

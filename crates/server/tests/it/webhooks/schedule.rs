@@ -1,5 +1,5 @@
-//! The whole schedule, on the fast clock: it takes a minute, so that all that needs it is here, runs
-//! at the same time, and on one database (the first steps are tried on both in `deliveries`).
+//! The complete schedule, accelerated: it takes a minute, so all its tests run concurrently on one
+//! database (`deliveries` tests the first steps on both).
 
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use crate::support::{
     webhooks::{Delivery, Receiver},
 };
 
-/// The waits after the first nine failures: 1 min, 5 min, 30 min, 2 h and five times 12 h, at a
-/// second for each hour.
+/// The delays after the first nine failures: 1 min, 5 min, 30 min, 2 h and five times 12 h, at one
+/// second per hour.
 const STEPS: [Duration; 9] = [
     Duration::from_micros(16_666),
     Duration::from_micros(83_333),
@@ -24,9 +24,9 @@ const STEPS: [Duration; 9] = [
     Duration::from_secs(12),
     Duration::from_secs(12),
 ];
-/// How much later than due an attempt may come, on a machine that runs other tests meanwhile.
+/// Tolerance for late attempts on a machine that runs other tests concurrently.
 const TOLERANCE: Duration = Duration::from_secs(4);
-/// How long to wait for it all, in seconds.
+/// Time limit for the whole schedule, in seconds.
 const TIMEOUT_SECONDS: u64 = 90;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,7 +39,7 @@ async fn ten_attempts_in_the_documented_steps() {
     );
 }
 
-/// An endpoint that answers 500 nine times and then 200 gets its event.
+/// An endpoint that responds 500 nine times and then 200 receives its event.
 async fn accepted_on_the_last_attempt(shop: &Shop) {
     let receiver = Receiver::failing(9);
     let event = create_event(shop, &receiver).await;
@@ -57,10 +57,10 @@ async fn accepted_on_the_last_attempt(shop: &Shop) {
         .iter()
         .map(|attempt| attempt["at"].as_str().unwrap())
         .collect();
-    assert!(times.is_sorted(), "not in their order: {times:?}");
+    assert!(times.is_sorted(), "not in order: {times:?}");
 }
 
-/// Ten failures make it dead: nothing waits any more. Then the merchant asks for it again.
+/// After ten failures the delivery is dead; the merchant then requests a redelivery.
 async fn exhausted_and_redelivered(dev: &Dev, shop: &Shop) {
     let receiver = Receiver::failing(10);
     let event = create_event(shop, &receiver).await;
@@ -79,7 +79,7 @@ async fn exhausted_and_redelivered(dev: &Dev, shop: &Shop) {
     shop.wait_for_attempts(&event, &outcomes).await;
 }
 
-/// A payment that the receiver is told of; the event's id.
+/// Creates a payment with an event for the receiver; returns the event's id.
 async fn create_event(shop: &Shop, receiver: &Receiver) -> String {
     shop.set_endpoint(&receiver.url).await;
     let session = shop.authorized().await;
@@ -87,7 +87,7 @@ async fn create_event(shop: &Shop, receiver: &Receiver) -> String {
     events[0]["id"].as_str().unwrap().to_owned()
 }
 
-/// Ten deliveries of one event: none before its time, and none much after it.
+/// Checks ten deliveries of one event: none before its due time, none much later.
 fn assert_schedule(deliveries: &[Delivery]) {
     assert_eq!(deliveries.len(), 10, "more than ten attempts");
     for (number, (step, pair)) in STEPS.iter().zip(deliveries.windows(2)).enumerate() {

@@ -1,5 +1,5 @@
-//! What arrives at a merchant's server verifies with what merchants have: the published Standard
-//! Webhooks library, the line of PHP in the guide, and each of the examples as it stands.
+//! Deliveries verify with the tools of merchants: the published Standard Webhooks library, the PHP
+//! expression of the guide, and each example unchanged.
 
 use std::{
     fs,
@@ -19,15 +19,15 @@ use crate::support::{
     webhooks::{Delivery, Receiver},
 };
 
-/// What a merchant verifies deliveries with.
+/// A method to verify deliveries.
 struct Verifier {
-    /// The program and what it is started with.
+    /// The program and its arguments.
     command: Vec<String>,
-    /// Whether it follows Standard Webhooks; else it takes the plain signature.
+    /// Whether it verifies the Standard Webhooks signature; otherwise the plain one.
     is_standard: bool,
 }
 
-/// What a merchant was given.
+/// The secrets of a merchant.
 #[derive(Clone)]
 struct Secrets {
     api_secret: String,
@@ -42,14 +42,14 @@ impl Secrets {
         }
     }
 
-    /// Of somebody else.
+    /// Secrets of another merchant.
     fn foreign() -> Self {
         let signing_secret = format!("whsec_{}", STANDARD.encode([7; 32]));
         Self::new("ocs_of_somebody_else", &signing_secret)
     }
 }
 
-/// All of them.
+/// All methods.
 fn verifiers() -> Vec<Verifier> {
     let command = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
     let mut all = vec![
@@ -83,7 +83,7 @@ fn path(of: &str) -> String {
     root.join(of).to_str().unwrap().to_owned()
 }
 
-/// The guide's expression, with what it expects around it.
+/// The guide's expression, embedded in a complete program.
 fn guide_snippet() -> String {
     let guide = fs::read_to_string(path("docs/guide/webhooks.md")).unwrap();
     let (_, rest) = guide.split_once("```php\n").expect("PHP in the guide");
@@ -98,7 +98,7 @@ fn guide_snippet() -> String {
 }
 
 impl Verifier {
-    /// What it prints of a delivery that it takes for genuine; `None` where it does not.
+    /// Its output for a valid delivery; `None` if it rejects the delivery.
     fn verify(
         &self,
         secrets: &Secrets,
@@ -121,7 +121,7 @@ impl Verifier {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(
             errors, "",
-            "{self} complains; scripts/test installs what it needs"
+            "{self} fails; scripts/test installs what it needs"
         );
         match output.status.code() {
             Some(0) => Some(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
@@ -132,12 +132,11 @@ impl Verifier {
 
     fn accepts(&self, secrets: &Secrets, delivery: &Delivery) {
         let output_text = self.verify(secrets, &delivery.headers(), &delivery.body);
-        let output_text =
-            output_text.unwrap_or_else(|| panic!("{self} refuses a genuine delivery"));
+        let output_text = output_text.unwrap_or_else(|| panic!("{self} rejects a valid delivery"));
         let event = delivery.json();
         let (name, id) = (event["event"].as_str(), event["id"].as_str());
         let expected = format!("{} {}", name.unwrap(), id.unwrap());
-        // The line of the guide says nothing.
+        // The expression of the guide prints nothing.
         assert!(
             output_text.is_empty() || output_text == expected,
             "{self} says {output_text}"
@@ -146,7 +145,7 @@ impl Verifier {
 
     fn rejects(&self, secrets: &Secrets, headers: &Map<String, Value>, body: &[u8], why: &str) {
         let output_text = self.verify(secrets, headers, body);
-        assert_eq!(output_text, None, "{self} takes {why} for genuine");
+        assert_eq!(output_text, None, "{self} accepts {why}");
     }
 }
 
@@ -156,7 +155,7 @@ impl std::fmt::Display for Verifier {
     }
 }
 
-/// Texts that go wrong where somebody reads JSON and writes it again before verifying.
+/// Texts that change if JSON is parsed and written again before it is verified.
 async fn payment_with_unusual_text(shop: &Shop) {
     let metadata = json!({ "größe": "XL ✓ \"q\" \\ / <é> \u{1f4b3}", "empty": "" });
     let session = shop
@@ -180,23 +179,23 @@ async fn deliveries_verify_with_every_documented_method() {
     let (headers, body) = (delivery.headers(), delivery.body.as_slice());
     let text = std::str::from_utf8(body).unwrap();
     let changed = text.replace("10000", "90000");
-    assert_ne!(changed, text, "there is an amount to change");
+    assert_ne!(changed, text, "the body contains no amount to change");
     let unsigned = without_signatures(&headers);
     let old = signed_earlier(600, &secrets, &delivery);
     for verifier in verifiers() {
         verifier.accepts(&secrets, &delivery);
         verifier.rejects(&secrets, &headers, changed.as_bytes(), "a changed body");
         let others = Secrets::foreign();
-        verifier.rejects(&others, &headers, body, "somebody else's delivery");
-        verifier.rejects(&secrets, &unsigned, body, "one without a signature");
+        verifier.rejects(&others, &headers, body, "another merchant's delivery");
+        verifier.rejects(&secrets, &unsigned, body, "a delivery without a signature");
         if verifier.is_standard {
             verifier.rejects(&secrets, &old, body, "an old delivery");
         }
     }
 }
 
-/// Until the replaced secret ends, either verifies; the plain signature stays with the API key that the
-/// endpoint was set with.
+/// Until the replaced secret ends, both secrets verify; the plain signature uses the API key that
+/// the endpoint was set with.
 #[tokio::test(flavor = "multi_thread")]
 async fn both_secrets_verify_during_rotation() {
     let dev = Dev::start(Database::Sqlite, &FAST).await;
@@ -227,7 +226,7 @@ async fn both_secrets_verify_during_rotation() {
                 &rotated_key,
                 &headers,
                 &delivery.body,
-                "one of the key before",
+                "a delivery signed with the previous secret",
             );
         }
     }
@@ -239,7 +238,7 @@ fn without_signatures(headers: &Map<String, Value>) -> Map<String, Value> {
     headers
 }
 
-/// The headers of the same delivery, rightly signed so many seconds ago.
+/// The headers of the same delivery with a valid signature of this many seconds ago.
 fn signed_earlier(seconds: u64, secrets: &Secrets, delivery: &Delivery) -> Map<String, Value> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let at = (now.as_secs() - seconds).to_string();

@@ -1,0 +1,15 @@
+//! The operators' server: the read-only view `/ops/`, health and metrics. On its own port.
+//!
+//! Start reading at `routes`: all routes on one screen.
+
+mod health;
+mod host_guard;
+mod metrics;
+mod ops;
+mod queue_history;
+mod routes;
+mod server;
+mod view;
+
+pub use ops::{Ops, RoundTrips};
+pub use server::serve;
