@@ -5,16 +5,6 @@ use std::collections::BTreeMap;
 use crate::assert_no_violations;
 use oncharge_tidy::{Tree, Workspace, file_cycles};
 
-/// Where cycles are still to be removed.
-const PENDING: [&str; 2] = ["crates/adapter-postgres/src/", "crates/adapter-sqlite/src/"];
-
-fn is_pending(folder: &str, files: &[String]) -> bool {
-    files.iter().all(|file| {
-        let path = format!("{folder}{file}");
-        PENDING.iter().any(|pending| path.starts_with(pending))
-    })
-}
-
 #[test]
 fn no_files_depend_on_each_other_in_a_cycle() {
     let (workspace, tree) = (Workspace::load().unwrap(), Tree::load().unwrap());
@@ -29,9 +19,6 @@ fn no_files_depend_on_each_other_in_a_cycle() {
             })
             .collect();
         for cycle in file_cycles(&sources).unwrap() {
-            if is_pending(&folder, &cycle.files) {
-                continue;
-            }
             let steps = cycle.example.iter();
             let steps: Vec<_> = steps
                 .map(|(file, path)| format!("{file} mentions {path}"))
