@@ -81,13 +81,13 @@ impl<'a> Query<'a> {
     /// `status`.
     pub(crate) fn status(&self) -> Result<Option<StatusName>, Problem> {
         let names = StatusName::ALL.iter().map(|status| status.name());
-        self.read("status", one_of(names), StatusName::parse)
+        self.read("status", one_of(names), |name| name.parse().ok())
     }
 
     /// `type`, of an event.
     pub(crate) fn event_kind(&self) -> Result<Option<EventKind>, Problem> {
         let names = EventKind::ALL.iter().map(|kind| kind.name());
-        self.read("type", one_of(names), EventKind::parse)
+        self.read("type", one_of(names), |name| name.parse().ok())
     }
 
     /// `reference`.

@@ -24,9 +24,7 @@ use oncharge_ports::{
         ClaimedSession, DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
-use oncharge_store_rows::{
-    Value, row_reader::RowReader, rows::operation::contradiction_name, schema::operations,
-};
+use oncharge_store_rows::{Value, row_reader::RowReader, schema::operations};
 
 use self::{
     claim::ClaimedRow,
@@ -160,10 +158,10 @@ impl WorkQueue for PostgresStore {
         use operations::{contradiction, table};
         let listed = table
             .find(Value(operation))
-            .filter(contradiction.eq(contradiction_name(Contradiction::Listed)));
+            .filter(contradiction.eq(Contradiction::Listed.name()));
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
-        let dismissed = contradiction.eq(contradiction_name(Contradiction::Dismissed));
+        let dismissed = contradiction.eq(Contradiction::Dismissed.name());
         batch.require(diesel::update(listed).set(dismissed), ());
         audit::write(&mut batch, audit);
         batch.try_commit().await

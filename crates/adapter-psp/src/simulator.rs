@@ -155,7 +155,7 @@ impl Psp for Simulator {
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         let response = self.client.operation(operation).await?;
-        response::parse_look_up(&response)
+        response::parse_look_up(&response, operation)
     }
 
     /// The simulator sends one notification at a time.

@@ -21,12 +21,7 @@ use oncharge_ports::{
         DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
-use oncharge_store_rows::{
-    Value,
-    rows::{audit::AuditRow, operation::contradiction_name},
-    schema::operations,
-    sql_types::Instant,
-};
+use oncharge_store_rows::{Value, rows::audit::AuditRow, schema::operations, sql_types::Instant};
 
 use self::{
     claim::ClaimedRow,
@@ -151,7 +146,7 @@ impl WorkQueue for SqliteStore {
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::from(audit);
         let dismissed = self.write(Priority::Request, move |connection| {
-            let name = |known| operations::contradiction.eq(contradiction_name(known));
+            let name = |known| operations::contradiction.eq(known.name());
             let row = operations::table.find(Value(operation));
             let listed = row.filter(name(Contradiction::Listed));
             let update = diesel::update(listed).set(name(Contradiction::Dismissed));

@@ -27,7 +27,8 @@ pub struct Difference {
     pub operation: Operation,
     /// The state in OnCharge: `open`, `succeeded` or `failed`.
     pub ours: &'static str,
-    /// The state at the PSP: `done`, `accepted`, `action_required`, `refused` or `not_found`.
+    /// The state at the PSP: `done`, `accepted`, `action_required`, `refused`, `not_found`,
+    /// or `mismatched` if the PSP names another reference or amount.
     pub theirs: &'static str,
 }
 
@@ -207,7 +208,10 @@ fn is_consistent(operation: &Operation, theirs: Option<&PspResponse>) -> bool {
             OperationStatus::Requested,
             Some(PspResponse::Accepted { .. } | PspResponse::ActionRequired(_)),
         ) => true,
-        (OperationStatus::Requested, None) => operation.sending != SendState::Accepted,
+        (OperationStatus::Requested, None) => !matches!(
+            operation.sending,
+            SendState::Accepted | SendState::Mismatched
+        ),
         (OperationStatus::Requested, Some(PspResponse::Done { .. } | PspResponse::Refused(_)))
         | (OperationStatus::Succeeded | OperationStatus::Failed, _) => false,
     }

@@ -3,7 +3,7 @@
 use oncharge_domain::{
     id::{NotificationId, OperationId, SessionId},
     operation::{CancelPurpose, Operation, OperationKind, OperationStatus, SendState},
-    psp::{PspResponse, PspResult},
+    psp::{PspDetails, PspResponse, PspResult},
     refund::Refund,
     session::{Decision, Input, PspUpdate, Session, Status},
     time::Timestamp,
@@ -107,6 +107,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             guard = app.inner().locks.lock(session).await;
             continue;
         }
+        warn_of_mismatch(&loaded.operation, &result);
         let now = app.now();
         let Some(decision) = decide(app, &loaded, &result, waiting.is_some(), now).await? else {
             backoff.wait(app).await?;
@@ -141,6 +142,17 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             Err(CommitError::Conflict) => backoff.wait(app).await?,
             Err(error) => return Err(error.into()),
         }
+    }
+}
+
+/// Logs details that do not match the operation; the audit log only records that there were some.
+fn warn_of_mismatch(operation: &Operation, result: &CallResult) {
+    let PspDetails {
+        reference, amount, ..
+    } = &result.details;
+    if !operation.matches(&result.details) {
+        warn!(operation = %operation.id, ?reference, ?amount,
+            "the PSP reported another reference or amount: the result does not count");
     }
 }
 

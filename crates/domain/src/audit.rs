@@ -1,5 +1,7 @@
 //! Entries of the audit log.
 
+use strum::IntoStaticStr;
+
 use crate::{
     id::{AuditId, MerchantId, OperationId, SessionId},
     time::Timestamp,
@@ -25,7 +27,8 @@ pub struct AuditEntry {
 }
 
 /// The recorded action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuditAction {
     /// A payment that its session does not keep is being compensated.
     CompensationStarted,
@@ -76,29 +79,6 @@ pub enum AuditAction {
 impl AuditAction {
     /// The name in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::CompensationStarted => "compensation_started",
-            Self::CompensationDone => "compensation_done",
-            Self::CompensationRefused => "compensation_refused",
-            Self::UnexpectedFact => "unexpected_fact",
-            Self::ResponseMismatched => "response_mismatched",
-            Self::ContradictionDismissed => "contradiction_dismissed",
-            Self::NotificationMismatched => "notification_mismatched",
-            Self::NotificationUnmatched => "notification_unmatched",
-            Self::NotificationMalformed => "notification_malformed",
-            Self::NotificationDismissed => "notification_dismissed",
-            Self::RefundOfFailedCapture => "refund_of_failed_capture",
-            Self::MerchantCreated => "merchant_created",
-            Self::SettingsChanged => "settings_changed",
-            Self::KeyCreated => "key_created",
-            Self::KeyRevoked => "key_revoked",
-            Self::KeyRotated => "key_rotated",
-            Self::EndpointSet => "endpoint_set",
-            Self::EndpointSecretRotated => "endpoint_secret_rotated",
-            Self::EndpointRemoved => "endpoint_removed",
-            Self::EndpointDisabled => "endpoint_disabled",
-            Self::BanAdded => "ban_added",
-            Self::BanRevoked => "ban_revoked",
-        }
+        self.into()
     }
 }

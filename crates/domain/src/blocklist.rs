@@ -6,6 +6,8 @@ use phonenumber::metadata::DATABASE;
 use ring::hmac;
 use unicode_normalization::UnicodeNormalization;
 
+use strum::IntoStaticStr;
+
 use crate::{
     id::BanId,
     keyring::{DerivedKeys, KeyFingerprint, KeyId, Keyring},
@@ -17,7 +19,8 @@ use crate::{
 pub const DEFAULT_DAYS: u32 = 365;
 
 /// The type of a shopper's identifier.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum IdentifierType {
     /// An e-mail address.
     Email,
@@ -28,10 +31,7 @@ pub enum IdentifierType {
 impl IdentifierType {
     /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Phone => "phone",
-        }
+        self.into()
     }
 }
 

@@ -1,5 +1,7 @@
 //! Operations: calls to a PSP that may move money, stored before they are sent.
 
+use strum::{EnumString, IntoStaticStr};
+
 use crate::{
     id::{MerchantId, OperationId, RefundId, SessionId},
     money::Money,
@@ -77,7 +79,8 @@ pub enum OperationKind {
 }
 
 /// Why a payment is cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CancelPurpose {
     /// The merchant requested it.
     Merchant,
@@ -87,8 +90,16 @@ pub enum CancelPurpose {
     Expiry,
 }
 
+impl CancelPurpose {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How a payment is reversed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum CompensationMethod {
     /// By releasing an authorization.
     Void,
@@ -96,8 +107,16 @@ pub enum CompensationMethod {
     Refund,
 }
 
+impl CompensationMethod {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// The status of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum OperationStatus {
     /// Requested; the outcome is not final.
     Requested,
@@ -107,8 +126,16 @@ pub enum OperationStatus {
     Failed,
 }
 
+impl OperationStatus {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// An operation that failed here but is done at the PSP: a person has to reconcile the money.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Contradiction {
     /// It is listed as stuck.
     Listed,
@@ -116,8 +143,16 @@ pub enum Contradiction {
     Dismissed,
 }
 
+impl Contradiction {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
 /// How far sending a requested operation has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum SendState {
     /// Committed; it may be in flight at this moment.
     Intended,
@@ -129,6 +164,13 @@ pub enum SendState {
     Mismatched,
     /// The PSP has accepted it.
     Accepted,
+}
+
+impl SendState {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 impl Operation {

@@ -8,6 +8,8 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{
     error::{CommitError, StoreError},
     unit_of_work::Lease,
@@ -83,7 +85,8 @@ pub struct StoredNotification {
 }
 
 /// The processing status of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum NotificationStatus {
     /// Waiting to be applied.
     Waiting,
@@ -105,37 +108,11 @@ pub enum NotificationStatus {
 
 impl NotificationStatus {
     /// All statuses.
-    pub const ALL: &'static [Self] = &[
-        Self::Waiting,
-        Self::Handled,
-        Self::Irrelevant,
-        Self::Mismatched,
-        Self::Unmatched,
-        Self::Malformed,
-        Self::Unverified,
-        Self::Dismissed,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Handled => "handled",
-            Self::Irrelevant => "irrelevant",
-            Self::Mismatched => "mismatched",
-            Self::Unmatched => "unmatched",
-            Self::Malformed => "malformed",
-            Self::Unverified => "unverified",
-            Self::Dismissed => "dismissed",
-        }
-    }
-
-    /// Parses what [`NotificationStatus::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|status| status.name() == name)
+        self.into()
     }
 
     /// Whether it needs a person.

@@ -10,6 +10,8 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::{error::StoreError, unit_of_work::Lease};
 
 /// Leases due work to workers. Reads first and claims only what is due.
@@ -189,7 +191,8 @@ pub struct ClaimedDelivery {
 }
 
 /// A work queue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum QueueName {
     /// Operations that are not final.
     Operations,
@@ -203,21 +206,11 @@ pub enum QueueName {
 
 impl QueueName {
     /// All queues.
-    pub const ALL: &'static [Self] = &[
-        Self::Operations,
-        Self::Deadlines,
-        Self::Inbox,
-        Self::Deliveries,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name in metrics.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Operations => "operations",
-            Self::Deadlines => "deadlines",
-            Self::Inbox => "inbox",
-            Self::Deliveries => "deliveries",
-        }
+        self.into()
     }
 }
 
@@ -234,12 +227,14 @@ pub struct QueueDepth {
 }
 
 /// Why something is listed as stuck.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum StuckKind {
     /// An operation other than a compensation has been open for longer than
     /// [`StuckKind::budget_seconds`].
     Operation,
     /// An operation that the PSP has accepted has been open for longer than its budget.
+    #[strum(serialize = "accepted_operation")]
     Accepted,
     /// A compensation is open: listed until the money is returned.
     Compensation,
@@ -253,44 +248,24 @@ pub enum StuckKind {
     /// A notification is mismatched, unmatched or malformed: listed until it is dismissed.
     Notification,
     /// A notification has waited for longer than its budget.
+    #[strum(serialize = "waiting_notification")]
     Waiting,
     /// A delivery is overdue by more than its budget, or is next in its session and has not been
     /// attempted for that long: no worker runs, none can record its result, or the merchant has no
     /// key to sign with.
     Delivery,
     /// Every attempt to deliver to an enabled endpoint has failed for longer than its budget.
+    #[strum(serialize = "failing_endpoint")]
     Endpoint,
 }
 
 impl StuckKind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[
-        Self::Operation,
-        Self::Accepted,
-        Self::Compensation,
-        Self::RefundOfFailedCapture,
-        Self::Contradiction,
-        Self::Deadline,
-        Self::Notification,
-        Self::Waiting,
-        Self::Delivery,
-        Self::Endpoint,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name in metrics and lists.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Operation => "operation",
-            Self::Accepted => "accepted_operation",
-            Self::Compensation => "compensation",
-            Self::RefundOfFailedCapture => "refund_of_failed_capture",
-            Self::Contradiction => "contradiction",
-            Self::Deadline => "deadline",
-            Self::Notification => "notification",
-            Self::Waiting => "waiting_notification",
-            Self::Delivery => "delivery",
-            Self::Endpoint => "failing_endpoint",
-        }
+        self.into()
     }
 
     /// How long such work may take before it counts as stuck, in seconds: 15 minutes for an

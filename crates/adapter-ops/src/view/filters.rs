@@ -90,7 +90,7 @@ impl Filters {
             "must be a merchant id (mer_…)",
             merchant.is_err(),
         );
-        let status = optional(&self.status, StatusName::parse);
+        let status = optional(&self.status, |name| name.parse::<StatusName>().ok());
         read("status", "must be a session status", status.is_err());
         let from = optional(&self.from, time);
         let rule =

@@ -3,6 +3,7 @@
 use oncharge_domain::{
     card::Card,
     currency::Currency,
+    id::OperationId,
     money::Money,
     psp::{Challenge, PspDetails, PspReference, PspReport, PspResponse, RefusalReason},
 };
@@ -27,6 +28,12 @@ struct OperationBody {
     currency: Option<String>,
     #[serde(default, with = "card")]
     card: Option<Card>,
+}
+
+/// The key of the operation in a look-up.
+#[derive(Deserialize)]
+struct KeyBody {
+    idempotency_key: String,
 }
 
 /// The simulator's error body.
@@ -63,10 +70,14 @@ pub(super) fn parse_call(response: &HttpResponse) -> Result<PspReport, PspError>
     }
 }
 
-/// Parses the response to a look-up.
-pub(super) fn parse_look_up(response: &HttpResponse) -> Result<Option<PspReport>, PspError> {
+/// Parses the response to the look-up of an operation.
+pub(super) fn parse_look_up(
+    response: &HttpResponse,
+    operation: OperationId,
+) -> Result<Option<PspReport>, PspError> {
     match response.status {
-        200 => parse_operation(&response.body)
+        200 => check_key(&response.body, operation)
+            .and_then(|()| parse_operation(&response.body))
             .map(Some)
             .map_err(unknown_outcome),
         401 => Err(unauthorized()),
@@ -91,6 +102,15 @@ fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearRespon
             Ok(PspResponse::Refused(RefusalReason::Other(code)))
         }
         _ => Err(UnclearResponse::Status(response.status)),
+    }
+}
+
+/// Checks that a look-up returned the operation that was asked for.
+fn check_key(body: &[u8], operation: OperationId) -> Result<(), UnclearResponse> {
+    let parsed = serde_json::from_slice(body).ok();
+    match parsed.map(|body: KeyBody| body.idempotency_key) {
+        Some(key) if key == operation.to_string() => Ok(()),
+        _ => Err(UnclearResponse::Malformed("idempotency_key")),
     }
 }
 
@@ -127,13 +147,12 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
 
 /// The amount, which only look-ups have.
 fn parse_amount(parsed: &OperationBody) -> Result<Option<Money>, UnclearResponse> {
-    let (Some(amount), Some(currency)) = (parsed.amount, parsed.currency.as_deref()) else {
-        return Ok(None);
+    let amount = match (parsed.amount, parsed.currency.as_deref()) {
+        (None, None) => return Ok(None),
+        (Some(amount), Some(currency)) => money(amount, currency),
+        _ => None,
     };
-    match money(amount, currency) {
-        Some(money) => Ok(Some(money)),
-        None => Err(UnclearResponse::Malformed("amount")),
-    }
+    amount.map(Some).ok_or(UnclearResponse::Malformed("amount"))
 }
 
 /// An amount in the simulator's units; `None` if it has no exact equivalent.
@@ -187,11 +206,22 @@ fn unauthorized() -> PspError {
 mod tests {
     use super::*;
 
+    const KEY: &str = "op_018f0000000070008000000000000001";
+
+    fn look_up(response: &HttpResponse) -> Result<Option<PspReport>, PspError> {
+        parse_look_up(response, KEY.parse().unwrap())
+    }
+
     fn response(status: u16, body: &str) -> HttpResponse {
         HttpResponse {
             status,
             body: body.as_bytes().to_vec(),
         }
+    }
+
+    /// An operation with these members.
+    fn body(members: &str) -> String {
+        format!(r#"{{"idempotency_key":"{KEY}","psp_reference":"psp_1",{members}}}"#)
     }
 
     fn reference() -> PspReference {
@@ -252,11 +282,11 @@ mod tests {
             ),
         ];
         for (members, answer) in cases {
-            let body = format!(r#"{{"psp_reference":"psp_1",{members}}}"#);
+            let body = body(members);
             let report = parse_call(&response(201, &body)).unwrap();
             assert_eq!(report.answer, answer, "{body}");
             assert_eq!(report.details.reference, Some(reference()), "{body}");
-            let found = parse_look_up(&response(200, &body)).unwrap();
+            let found = look_up(&response(200, &body)).unwrap();
             assert_eq!(found, Some(report), "{body}");
         }
     }
@@ -264,8 +294,8 @@ mod tests {
     #[test]
     fn a_look_up_names_the_amount() {
         let look_up = |members: &str| {
-            let body = format!(r#"{{"psp_reference":"psp_1","result":"done",{members}}}"#);
-            parse_look_up(&response(200, &body))
+            let members = format!(r#""result":"done",{members}"#);
+            look_up(&response(200, &body(&members)))
         };
         let found = look_up(r#""amount":1234,"currency":"EUR""#)
             .unwrap()
@@ -278,6 +308,8 @@ mod tests {
             r#""amount":-1,"currency":"EUR""#,
             r#""amount":1.5,"currency":"EUR""#,
             r#""amount":1,"currency":"euro""#,
+            r#""amount":1"#,
+            r#""currency":"EUR""#,
         ] {
             let result = look_up(members);
             assert!(
@@ -303,12 +335,11 @@ mod tests {
             ("[]", &None),
             ("7", &None),
         ] {
-            let authorised = r#""psp_reference":"psp_1","result":"captured""#;
-            let body = format!(r#"{{{authorised},"card":{member}}}"#);
+            let body = body(&format!(r#""result":"captured","card":{member}"#));
             let report = parse_call(&response(201, &body)).unwrap();
             assert_eq!(&report.details.card, card, "{body}");
             assert!(matches!(report.answer, PspResponse::Done { .. }), "{body}");
-            let found = parse_look_up(&response(200, &body)).unwrap().unwrap();
+            let found = look_up(&response(200, &body)).unwrap().unwrap();
             assert_eq!(found, report, "{body}");
         }
     }
@@ -385,9 +416,22 @@ mod tests {
     }
 
     #[test]
+    fn a_look_up_of_another_operation_is_unknown() {
+        let other = body(r#""result":"done""#).replace("0001\"", "0002\"");
+        let without_key = r#"{"psp_reference":"psp_1","result":"done"}"#;
+        for body in [other.as_str(), without_key] {
+            let result = look_up(&response(200, body));
+            assert!(
+                matches!(result, Err(PspError::Unknown(_))),
+                "{body}: {result:?}"
+            );
+        }
+    }
+
+    #[test]
     fn only_the_simulators_own_404_means_not_found() {
         let nothing = response(404, r#"{"error":"not_found","message":"…"}"#);
-        assert_eq!(parse_look_up(&nothing).unwrap(), None);
+        assert_eq!(look_up(&nothing).unwrap(), None);
         for response in [
             response(404, ""),
             response(422, "{}"),
@@ -395,7 +439,7 @@ mod tests {
             response(200, "{}"),
         ] {
             assert!(
-                matches!(parse_look_up(&response), Err(PspError::Unknown(_))),
+                matches!(look_up(&response), Err(PspError::Unknown(_))),
                 "{response:?}"
             );
         }
@@ -405,6 +449,6 @@ mod tests {
     fn a_wrong_bearer_is_not_sent() {
         let refused = response(401, r#"{"error":"unauthorized"}"#);
         assert!(matches!(parse_call(&refused), Err(PspError::NotSent(_))));
-        assert!(matches!(parse_look_up(&refused), Err(PspError::NotSent(_))));
+        assert!(matches!(look_up(&refused), Err(PspError::NotSent(_))));
     }
 }

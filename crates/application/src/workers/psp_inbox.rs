@@ -146,6 +146,11 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     let Some(report) = report(&*psp, &operation, reported).await else {
         return Ok(Step::RetryLater);
     };
+    if !operation.matches(&report.details) {
+        return leased
+            .close(NotificationStatus::Mismatched, Some(&operation))
+            .await;
+    }
     apply(&leased, &operation, report.into()).await
 }
 

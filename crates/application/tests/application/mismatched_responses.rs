@@ -4,7 +4,7 @@ use oncharge_domain::{
     currency::Currency,
     money::Money,
     operation::SendState,
-    psp::{PspDetails, PspReference},
+    psp::{PspDetails, PspReference, RefusalReason},
     session::StatusName,
 };
 use oncharge_testkit::{Call, Reply};
@@ -77,7 +77,7 @@ async fn a_look_up_with_another_reference_changes_nothing() {
 async fn a_contradiction_is_not_confirmed_by_a_look_up_of_another_payment() {
     let world = World::new();
     let order = world.captured().await;
-    let no = oncharge_domain::psp::RefusalReason::Other("no".into());
+    let no = RefusalReason::Other("no".into());
     world.psp.reply(Call::Refund, Reply::Refused(no));
     world.refund(&order, "", 500).await.unwrap();
     let refund = world.operation(&order, "refund").id;
@@ -91,4 +91,26 @@ async fn a_contradiction_is_not_confirmed_by_a_look_up_of_another_payment() {
     world.run_for(60).await;
     let contradiction = world.operation(&order, "refund").contradiction;
     assert!(contradiction.is_some(), "the notification was kept");
+}
+
+/// The look-up that follows a notification of an attempt that is no longer open.
+#[tokio::test(start_paused = true)]
+async fn a_notification_whose_look_up_does_not_match_is_listed() {
+    let world = World::new();
+    let order = world.open().await;
+    world
+        .psp
+        .reply(Call::Authorize, Reply::Refused(RefusalReason::CardDeclined));
+    world.pay(&order, "tok_1").await.unwrap();
+    let attempt = world.operation(&order, "authorize").id;
+    world.psp.complete_refused(attempt);
+    world.psp.state_details(Some(of_amount(9_999)));
+    let body = world.psp.notification_body(attempt);
+    let news = String::from_utf8(body)
+        .unwrap()
+        .replace("\ndone\n", "\naccepted\n");
+    world.deliver(news.as_bytes()).await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Refused);
+    let audited = world.audit_actions(&order);
+    assert!(audited.contains(&"notification_mismatched"), "{audited:?}");
 }

@@ -140,8 +140,8 @@ impl Attempt {
         let text = |name: &str| flat.get(name).map(String::as_str);
         let id = text("id").and_then(|id| id.parse().ok());
         let at = text("at").and_then(|at| at.parse().ok());
-        let status = text("status").and_then(StatusName::parse);
-        let failure = text("failure").map(|code| FailureCode::parse(code).ok_or(CORRUPT));
+        let status = text("status").and_then(|name| name.parse().ok());
+        let failure = text("failure").map(|code| code.parse().map_err(|_| CORRUPT));
         let outcome = AttemptOutcome::restore(status.ok_or(CORRUPT)?, failure.transpose()?);
         let reference = text("reference").map(PspReference::parse).transpose();
         Ok(Self {

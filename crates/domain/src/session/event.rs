@@ -1,5 +1,7 @@
 //! Events for merchants, numbered from 1 without gaps in each session.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{
     id::{MerchantId, RefundId, SessionId},
     money::Money,
@@ -97,67 +99,49 @@ impl Failure {
 }
 
 /// The kind of an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
 pub enum EventKind {
     /// The amount is reserved.
+    #[strum(serialize = "payment.authorized")]
     PaymentAuthorized,
     /// The amount is captured.
+    #[strum(serialize = "payment.captured")]
     PaymentCaptured,
     /// The PSP, the issuer or OnCharge refused the payment.
+    #[strum(serialize = "payment.refused")]
     PaymentRefused,
     /// The reserved amount was released.
+    #[strum(serialize = "payment.cancelled")]
     PaymentCancelled,
     /// The session has expired.
+    #[strum(serialize = "payment.expired")]
     PaymentExpired,
     /// A technical failure that definitely moved no money.
+    #[strum(serialize = "payment.error")]
     PaymentError,
     /// A capture failed, or was reversed.
+    #[strum(serialize = "payment.capture_failed")]
     PaymentCaptureFailed,
     /// A cancel failed.
+    #[strum(serialize = "payment.cancel_failed")]
     PaymentCancelFailed,
     /// A refund was requested.
+    #[strum(serialize = "refund.requested")]
     RefundRequested,
     /// A refund was paid out.
+    #[strum(serialize = "refund.succeeded")]
     RefundSucceeded,
     /// A refund was not paid out, or was reversed.
+    #[strum(serialize = "refund.failed")]
     RefundFailed,
 }
 
 impl EventKind {
     /// All kinds.
-    pub const ALL: &'static [Self] = &[
-        Self::PaymentAuthorized,
-        Self::PaymentCaptured,
-        Self::PaymentRefused,
-        Self::PaymentCancelled,
-        Self::PaymentExpired,
-        Self::PaymentError,
-        Self::PaymentCaptureFailed,
-        Self::PaymentCancelFailed,
-        Self::RefundRequested,
-        Self::RefundSucceeded,
-        Self::RefundFailed,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::PaymentAuthorized => "payment.authorized",
-            Self::PaymentCaptured => "payment.captured",
-            Self::PaymentRefused => "payment.refused",
-            Self::PaymentCancelled => "payment.cancelled",
-            Self::PaymentExpired => "payment.expired",
-            Self::PaymentError => "payment.error",
-            Self::PaymentCaptureFailed => "payment.capture_failed",
-            Self::PaymentCancelFailed => "payment.cancel_failed",
-            Self::RefundRequested => "refund.requested",
-            Self::RefundSucceeded => "refund.succeeded",
-            Self::RefundFailed => "refund.failed",
-        }
-    }
-
-    /// Parses what [`EventKind::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+        self.into()
     }
 }

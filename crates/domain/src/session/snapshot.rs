@@ -239,7 +239,7 @@ impl Reader<'_> {
 
     fn failure(&self) -> Result<Option<FailureCode>, InvalidSnapshot> {
         let name = self.snapshot.failure.as_deref();
-        name.map(|name| FailureCode::parse(name).ok_or(InvalidSnapshot("failure")))
+        name.map(|name| name.parse().map_err(|_| InvalidSnapshot("failure")))
             .transpose()
     }
 
@@ -323,7 +323,7 @@ impl Reader<'_> {
         };
         let lapsed = self
             .text("lapsed")
-            .map(|name| FailureCode::parse(name).ok_or(InvalidSnapshot("lapsed")));
+            .map(|name| name.parse().map_err(|_| InvalidSnapshot("lapsed")));
         Ok(Authorized {
             payment: self.payment()?,
             planned_capture: self.planned_capture()?,

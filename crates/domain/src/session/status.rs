@@ -1,5 +1,7 @@
 //! The status of a session: each variant holds exactly the data that is true in it.
 
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{
     id::OperationId,
     money::Money,
@@ -31,7 +33,20 @@ pub enum Status {
 }
 
 /// The names of the statuses in the API.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    PartialOrd,
+    Ord,
+    EnumString,
+    IntoStaticStr,
+    VariantArray,
+)]
+#[strum(serialize_all = "snake_case")]
 pub enum StatusName {
     /// `created`
     Created,
@@ -49,6 +64,16 @@ pub enum StatusName {
     Error,
     /// `expired`
     Expired,
+}
+
+impl StatusName {
+    /// All statuses.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The name in the API and in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
 }
 
 /// An attempt whose outcome is open.
@@ -220,7 +245,8 @@ pub struct CaptureFailed {
 }
 
 /// Why a session failed, as the merchant sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum FailureCode {
     /// The issuer declined the card.
     CardDeclined,
@@ -246,39 +272,15 @@ pub enum FailureCode {
     PspError,
 }
 
-macro_rules! names {
-    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
-        impl $type {
-            /// All values.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The name in the API and in the store.
-            pub fn name(self) -> &'static str {
-                match self { $(Self::$variant => $name),* }
-            }
-
-            /// Parses what [`Self::name`] writes.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name { $($name => Some(Self::$variant),)* _ => None }
-            }
-        }
-    };
-}
-
-names!(StatusName {
-    Created = "created", Pending = "pending", Authorized = "authorized", Captured = "captured",
-    Refused = "refused", Cancelled = "cancelled", Error = "error", Expired = "expired",
-});
-names!(FailureCode {
-    CardDeclined = "card_declined", InsufficientFunds = "insufficient_funds",
-    ExpiredCard = "expired_card", AuthenticationFailed = "authentication_failed",
-    AuthenticationAbandoned = "authentication_abandoned",
-    AuthorizationExpired = "authorization_expired", VoidedAtPsp = "voided_at_psp",
-    CaptureFailed = "capture_failed", RiskRejected = "risk_rejected", GlobalBan = "global_ban",
-    PspError = "psp_error",
-});
-
 impl FailureCode {
+    /// All codes.
+    pub const ALL: &'static [Self] = Self::VARIANTS;
+
+    /// The name in the API and in the store.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
     /// The text of `failure.message`.
     pub fn message(self) -> &'static str {
         match self {

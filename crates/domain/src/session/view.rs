@@ -2,6 +2,8 @@
 
 use time::Duration;
 
+use strum::IntoStaticStr;
+
 use crate::{
     money::Money,
     psp::PspReference,
@@ -29,7 +31,8 @@ pub enum NextAction {
 }
 
 /// Why the shopper is asked to try again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RetryReason {
     /// The issuer declined the card.
     CardDeclined,
@@ -46,13 +49,7 @@ pub enum RetryReason {
 impl RetryReason {
     /// The name in the API.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::CardDeclined => "card_declined",
-            Self::InsufficientFunds => "insufficient_funds",
-            Self::ExpiredCard => "expired_card",
-            Self::AuthenticationFailed => "authentication_failed",
-            Self::Technical => "technical",
-        }
+        self.into()
     }
 }
 

@@ -3,6 +3,8 @@
 use ::time::Duration;
 
 use super::endpoint::{DisableReason, EndpointUrl};
+use strum::{EnumString, IntoStaticStr, VariantArray};
+
 use crate::{
     id::{EndpointId, EventId, MerchantId, SessionId},
     time::Timestamp,
@@ -69,7 +71,8 @@ pub struct Delivery {
 }
 
 /// The state of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryState {
     /// It waits for its next attempt.
     Pending,
@@ -82,18 +85,7 @@ pub enum DeliveryState {
 impl DeliveryState {
     /// The name in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Delivered => "delivered",
-            Self::Dead => "dead",
-        }
-    }
-
-    /// Parses what [`DeliveryState::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Pending, Self::Delivered, Self::Dead]
-            .into_iter()
-            .find(|state| state.name() == name)
+        self.into()
     }
 }
 
@@ -123,7 +115,8 @@ impl DeliveryAttempt {
 }
 
 /// Why an attempt brought no response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum SendError {
     /// The host name could not be resolved.
     UnknownHost,
@@ -143,32 +136,11 @@ pub enum SendError {
 
 impl SendError {
     /// All values.
-    pub const ALL: &'static [Self] = &[
-        Self::UnknownHost,
-        Self::ForbiddenAddress,
-        Self::CannotConnect,
-        Self::Tls,
-        Self::Timeout,
-        Self::BrokenAnswer,
-        Self::NoApiKey,
-    ];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::UnknownHost => "unknown_host",
-            Self::ForbiddenAddress => "forbidden_address",
-            Self::CannotConnect => "cannot_connect",
-            Self::Tls => "tls",
-            Self::Timeout => "timeout",
-            Self::BrokenAnswer => "broken_answer",
-            Self::NoApiKey => "no_api_key",
-        }
-    }
-
-    /// Parses what [`SendError::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|error| error.name() == name)
+        self.into()
     }
 }
 

@@ -8,6 +8,8 @@ use super::{
     address::is_public,
     secret::{EndpointSecrets, WebhookSecret},
 };
+use strum::{EnumString, IntoStaticStr};
+
 use crate::{
     id::{ApiKeyId, EndpointId, MerchantId},
     text::{TextError, web_url},
@@ -166,7 +168,8 @@ pub struct DisabledState {
 }
 
 /// Why an endpoint is disabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DisableReason {
     /// It returned 410 Gone.
     Gone,
@@ -177,17 +180,7 @@ pub enum DisableReason {
 impl DisableReason {
     /// The name in the store.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Failing => "failing",
-        }
-    }
-
-    /// Parses what [`DisableReason::name`] writes.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Gone, Self::Failing]
-            .into_iter()
-            .find(|reason| reason.name() == name)
+        self.into()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     rows::{
         accepted, captured_at_once, challenge, done, nothing_held, operations_by_state, refused,
     },
-    session_records::{SessionRecords, at, money, reference},
+    session_records::{LIFETIME, SessionRecords, at, money, reference},
 };
 
 /// The details of another payment, and this operation's payment with another amount.
@@ -101,4 +101,18 @@ fn time_outs_keep_the_mismatch_and_a_matching_result_ends_it() {
     }
     let records = records.with_result(&done());
     assert_eq!(records.session.status_name(), StatusName::Authorized);
+}
+
+#[test]
+fn not_found_does_not_expire_an_attempt_with_a_mismatched_response() {
+    let mut records = SessionRecords::new(None).paying();
+    let operation = records.operations[&records.newest()].clone();
+    let [other_amount] = other_details(&operation).try_into().unwrap();
+    report(&mut records, &operation, &done(), &other_amount);
+    let mut records = records.past_expiry();
+    let update = records.psp_update(operation.id, &PspResult::NotFound, false);
+    let input = Input::PspUpdate(Box::new(update));
+    let later = at(LIFETIME + 3600);
+    records.decide(&input, later).unwrap().unwrap();
+    assert_eq!(records.session.status_name(), StatusName::Pending);
 }

@@ -1,11 +1,7 @@
 //! Rows of delivery attempts.
 
 use diesel::prelude::*;
-use oncharge_domain::{
-    id::EventId,
-    time::Timestamp,
-    webhook::{DeliveryAttempt, SendError},
-};
+use oncharge_domain::{id::EventId, time::Timestamp, webhook::DeliveryAttempt};
 use oncharge_ports::StoreError;
 
 use crate::{Value, row_reader::RowReader, schema::delivery_attempts};
@@ -43,7 +39,7 @@ impl TryFrom<AttemptRow> for DeliveryAttempt {
     fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
         let reader = RowReader::of("delivery_attempts", row.event_id.0);
         let status = |status: i64| reader.parse("status", status.try_into());
-        let error = |name: &str| reader.require("error", SendError::parse(name));
+        let error = |name: &str| reader.require("error", name.parse().ok());
         Ok(Self {
             number: reader.count("number", row.number)?,
             at: row.at.0,

@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EndpointId, EventId, MerchantId, SessionId},
-    webhook::{Delivery, DeliveryState},
+    webhook::Delivery,
 };
 use oncharge_ports::StoreError;
 
@@ -37,7 +37,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             sequence: reader.count("sequence", row.sequence)?,
             endpoint: row.endpoint_id,
             url: reader.url(&row.url)?,
-            state: reader.require("state", DeliveryState::parse(&row.state))?,
+            state: reader.require("state", row.state.parse().ok())?,
             attempts: reader.count("attempts", row.attempts)?,
             failures: reader.count("failures", row.failures)?,
             round: reader.count("round", row.round)?,

@@ -4,10 +4,7 @@ use diesel::prelude::*;
 use oncharge_domain::{
     id::{ApiKeyId, EndpointId, MerchantId},
     time::Timestamp,
-    webhook::{
-        DisableReason, DisabledState, EndpointSecrets, PreviousSecret, WebhookEndpoint,
-        WebhookSecret,
-    },
+    webhook::{DisabledState, EndpointSecrets, PreviousSecret, WebhookEndpoint, WebhookSecret},
 };
 use oncharge_ports::StoreError;
 
@@ -83,7 +80,7 @@ impl EndpointRow {
         let disabled = match (settings.disabled, settings.disabled_at.map(Value::get)) {
             (None, None) => None,
             (Some(name), Some(since)) => Some(DisabledState {
-                reason: reader.require("disabled", DisableReason::parse(&name))?,
+                reason: reader.require("disabled", name.parse().ok())?,
                 at: since,
             }),
             _ => return Err(reader.corrupt("disabled_at")),

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, MerchantId, RefundId, SessionId},
     psp::RefusalReason,
-    session::{Amounts, Event, EventKind, Failure, FailureCode, StatusName},
+    session::{Amounts, Event, Failure},
     text::Reference,
     time::Timestamp,
 };
@@ -92,7 +92,7 @@ impl EventRow {
         let reader = RowReader::of("events", id);
         let failure = match &self.failure {
             Some(code) => Some(Failure {
-                code: reader.require("failure", FailureCode::parse(code))?,
+                code: reader.require("failure", code.parse().ok())?,
                 reason: self.failure_reason.as_deref().map(RefusalReason::parse),
             }),
             None => None,
@@ -103,8 +103,8 @@ impl EventRow {
             session,
             merchant: self.merchant_id.0,
             sequence: reader.count("sequence", self.sequence)?,
-            kind: reader.require("kind", EventKind::parse(&self.kind))?,
-            status: reader.require("status", StatusName::parse(&self.status))?,
+            kind: reader.require("kind", self.kind.parse().ok())?,
+            status: reader.require("status", self.status.parse().ok())?,
             amount: reader.money(self.amount, &self.currency)?,
             amounts: Amounts {
                 authorized: reader.money(self.authorized, &self.currency)?,

@@ -92,7 +92,7 @@ impl NotificationRow {
             body: body.to_vec(),
             received_at: self.received_at.0,
         };
-        let status = NotificationStatus::parse(&self.status);
+        let status = self.status.parse().ok();
         Ok(StoredNotification {
             new,
             status: reader.require("status", status)?,

@@ -3,10 +3,7 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{MerchantId, OperationId, RefundId, SessionId},
-    operation::{
-        CancelPurpose, CompensationMethod, Contradiction, Operation, OperationKind,
-        OperationStatus, SendState,
-    },
+    operation::{Contradiction, Operation, OperationKind},
     psp::{RefusalReason, TokenFingerprint},
     time::Timestamp,
 };
@@ -105,10 +102,10 @@ pub fn open_request(
 
 impl From<&Operation> for OperationState {
     fn from(operation: &Operation) -> Self {
-        let contradiction = operation.contradiction.map(contradiction_name);
+        let contradiction = operation.contradiction.map(Contradiction::name);
         Self {
-            status: status_name(operation.status).to_owned(),
-            sending: sending_name(operation.sending).to_owned(),
+            status: operation.status.name().to_owned(),
+            sending: operation.sending.name().to_owned(),
             psp_reference: operation.reference.as_ref().map(|r| r.as_str().to_owned()),
             failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
             compensated: operation.compensated,
@@ -132,12 +129,12 @@ impl From<&OperationKind> for KindColumns {
             }
             OperationKind::Capture { automatic } => columns.automatic = Some(*automatic),
             OperationKind::Cancel(purpose) => {
-                columns.purpose = Some(purpose_name(*purpose).to_owned());
+                columns.purpose = Some(purpose.name().to_owned());
             }
             OperationKind::Refund(refund) => columns.refund_id = Some(Value(*refund)),
             OperationKind::Compensation { of, by, round } => {
                 columns.compensates_id = Some(Value(*of));
-                columns.compensates_by = Some(compensation_name(*by).to_owned());
+                columns.compensates_by = Some(by.name().to_owned());
                 columns.round = Some((*round).into());
             }
         }
@@ -177,14 +174,17 @@ impl KindColumns {
                 automatic: reader.require("automatic", self.automatic)?,
             },
             "cancel" => {
-                let purpose = self.purpose.as_deref().and_then(parse_purpose);
+                let purpose = self.purpose.as_deref().and_then(|text| text.parse().ok());
                 OperationKind::Cancel(reader.require("purpose", purpose)?)
             }
             "refund" => {
                 OperationKind::Refund(reader.require("refund_id", self.refund_id.map(Value::get))?)
             }
             "compensation" => {
-                let by = self.compensates_by.as_deref().and_then(parse_compensation);
+                let by = self
+                    .compensates_by
+                    .as_deref()
+                    .and_then(|text| text.parse().ok());
                 OperationKind::Compensation {
                     of: reader.require("compensates_id", self.compensates_id.map(Value::get))?,
                     by: reader.require("compensates_by", by)?,
@@ -203,7 +203,7 @@ impl TryFrom<OperationRow> for Operation {
         let id = row.id.0;
         let reader = RowReader::of("operations", id);
         let state = row.state;
-        let contradiction = match state.contradiction.as_deref().map(parse_contradiction) {
+        let contradiction = match state.contradiction.as_deref().map(|text| text.parse().ok()) {
             Some(known) => Some(reader.require("contradiction", known)?),
             None => None,
         };
@@ -216,8 +216,8 @@ impl TryFrom<OperationRow> for Operation {
             amount: reader.money(row.amount, &row.currency)?,
             account: reader.account(&row.connector, &row.account)?,
             payment: reader.psp_reference("payment_reference", payment)?,
-            status: reader.require("status", parse_status(&state.status))?,
-            sending: reader.require("sending", parse_sending(&state.sending))?,
+            status: reader.require("status", state.status.parse().ok())?,
+            sending: reader.require("sending", state.sending.parse().ok())?,
             reference: reader.psp_reference("psp_reference", state.psp_reference.as_deref())?,
             failure: state.failure.as_deref().map(RefusalReason::parse),
             compensated: state.compensated,
@@ -228,31 +228,3 @@ impl TryFrom<OperationRow> for Operation {
         })
     }
 }
-
-/// Names as stored, in both directions; they never change once a row contains them.
-macro_rules! names {
-    ($type:ident, $name:ident, $parse:ident { $($variant:ident = $text:literal),* $(,)? }) => {
-        pub fn $name(value: $type) -> &'static str {
-            match value { $($type::$variant => $text),* }
-        }
-
-        fn $parse(text: &str) -> Option<$type> {
-            match text { $($text => Some($type::$variant),)* _ => None }
-        }
-    };
-}
-
-names!(OperationStatus, status_name, parse_status {
-    Requested = "requested", Succeeded = "succeeded", Failed = "failed",
-});
-names!(SendState, sending_name, parse_sending {
-    Intended = "intended", NotSent = "not_sent", Unknown = "unknown",
-    Mismatched = "mismatched", Accepted = "accepted",
-});
-names!(CancelPurpose, purpose_name, parse_purpose {
-    Merchant = "merchant", Abandon = "abandon", Expiry = "expiry",
-});
-names!(Contradiction, contradiction_name, parse_contradiction {
-    Listed = "listed", Dismissed = "dismissed",
-});
-names!(CompensationMethod, compensation_name, parse_compensation { Void = "void", Refund = "refund" });

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use oncharge_domain::{
     id::{MerchantId, OperationId, SessionId},
     money::Money,
-    session::{Attempt, Session, Snapshot, Status, StatusName},
+    session::{Attempt, Session, Snapshot, Status},
     text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
     time::Timestamp,
 };
@@ -159,7 +159,7 @@ impl SessionRow {
 
 impl SessionState {
     fn status(self, reader: &RowReader<SessionId>, amount: Money) -> Result<Status, StoreError> {
-        let name = reader.require("status", StatusName::parse(&self.status))?;
+        let name = reader.require("status", self.status.parse().ok())?;
         let snapshot = Snapshot {
             attempt: self.attempt_id.map(Value::get),
             psp_reference: self.psp_reference,

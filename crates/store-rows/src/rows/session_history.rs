@@ -7,7 +7,6 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     StoreError,
-    inbox::NotificationStatus,
     operator_queries::{HistoryAuditEntry, HistoryNotification},
 };
 
@@ -38,7 +37,7 @@ impl TryFrom<HistoryNotificationRow> for HistoryNotification {
             id: row.id,
             account: reader.account(&row.connector, &row.account)?,
             event_key: row.event_key,
-            status: reader.require("status", NotificationStatus::parse(&row.status))?,
+            status: reader.require("status", row.status.parse().ok())?,
             received_at: row.received_at,
             tries: reader.count("tries", row.tries)?,
         })

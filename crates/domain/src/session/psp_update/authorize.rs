@@ -5,7 +5,9 @@ use super::{
 };
 use crate::{
     audit::AuditAction,
-    operation::{CancelPurpose, CompensationMethod, Operation, OperationKind, OperationStatus},
+    operation::{
+        CancelPurpose, CompensationMethod, Operation, OperationKind, OperationStatus, SendState,
+    },
     psp::{Challenge, PspReference, PspResponse, PspResult, RefusalReason},
     session::{
         Accepted, AttemptOutcome, Cancelled, Draft, EventKind, FailureCode, MAX_CHALLENGES,
@@ -274,11 +276,14 @@ fn fail_not_sent(draft: &mut Draft) -> Result<(), Refusal> {
 }
 
 /// Past the expiry the attempt is never sent again, so "not found" is conclusive after a grace
-/// period.
+/// period, unless the PSP has already responded.
 fn is_not_found_conclusive(draft: &Draft, operation: &Operation) -> bool {
     let expiring = matches!(&draft.session.status,
         Status::Pending(pending) if pending.expiring && pending.step == Step::AwaitingResult);
-    expiring && draft.now >= operation.last_sent_at.plus_seconds(NOT_FOUND_GRACE_SECONDS)
+    let has_response = operation.sending == SendState::Mismatched;
+    expiring
+        && !has_response
+        && draft.now >= operation.last_sent_at.plus_seconds(NOT_FOUND_GRACE_SECONDS)
 }
 
 /// Applies a result for an attempt that the session does not wait for (any more).
