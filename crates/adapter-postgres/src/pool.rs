@@ -4,6 +4,10 @@
 //! that is abandoned in the middle of a transaction never returns to the pool, so that its locks
 //! end with it. A connection whose caller stopped waiting for a statement outside a transaction
 //! returns to the pool once the server has finished that statement.
+//!
+//! Connections are opened and driven on the runtime in which the pool was created. Their callers may
+//! run on others: each worker of the HTTP server has a runtime of its own, which ends at shutdown as
+//! soon as that worker is idle, while other tasks still use the connections that it opened.
 
 use std::{
     future::Future,
@@ -21,7 +25,7 @@ use deadpool::{
 use diesel::{ConnectionError, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use oncharge_ports::StoreError;
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinError};
 
 use crate::{
     address::{Address, DrivenConnection},
@@ -55,14 +59,17 @@ pub(crate) struct Pool(managed::Pool<Manager>);
 
 /// Creates connections, and checks those that are returned.
 struct Manager {
-    address: Address,
+    address: Arc<Address>,
     counters: Arc<Counters>,
+    runtime: Handle,
 }
 
 /// A connection in the pool.
 struct Connection {
     driven: DrivenConnection,
     discarded: AtomicBool,
+    /// Drives the connection.
+    runtime: Handle,
 }
 
 /// A checked-out connection.
@@ -78,7 +85,8 @@ pub(crate) struct PooledConnection {
 }
 
 impl Pool {
-    /// Creates a pool with this maximum size; connections are created on demand.
+    /// Creates a pool with this maximum size; connections are created on demand. Errors outside a
+    /// Tokio runtime.
     pub(crate) fn new(
         address: Address,
         size: usize,
@@ -90,7 +98,12 @@ impl Pool {
             create: None,
             recycle: None,
         };
-        managed::Pool::builder(Manager { address, counters })
+        let manager = Manager {
+            address: Arc::new(address),
+            counters,
+            runtime: Handle::try_current().map_err(|error| StoreError::Failed(Box::new(error)))?,
+        };
+        managed::Pool::builder(manager)
             .max_size(size.max(1))
             .timeouts(timeouts)
             // The connection used last has the warmest caches on both sides.
@@ -120,26 +133,13 @@ impl managed::Manager for Manager {
     type Error = ConnectionError;
 
     async fn create(&self) -> Result<Connection, ConnectionError> {
-        let mut driven = self.address.connect().await?;
-        let diesel = &mut driven.diesel;
-        let failed = ConnectionError::CouldntSetupConfiguration;
-        let setting =
-            tokio::time::timeout(ROUND_TRIP_TIMEOUT, diesel.batch_execute(SESSION_SETTINGS)).await;
-        let late = |_| ConnectionError::BadConnection("timed out".to_owned());
-        setting.map_err(late)?.map_err(failed)?;
-        if driven.has_warning.load(Ordering::Acquire) {
-            let text = "a transaction on a new connection was not replicated";
-            return Err(ConnectionError::BadConnection(text.to_owned()));
-        }
-        if diesel.batch_execute(SET_ENGLISH_MESSAGES).await.is_err() {
-            tracing::debug!("cannot set lc_messages: permission denied");
-        }
-        diesel.set_instrumentation(CountingInstrumentation(Arc::clone(&self.counters)));
-        self.counters.connection();
-        Ok(Connection {
-            driven,
-            discarded: AtomicBool::new(false),
-        })
+        let (address, counters) = (Arc::clone(&self.address), Arc::clone(&self.counters));
+        let opening = self.runtime.spawn(async move {
+            let driven = address.connect().await?;
+            Connection::set_up(driven, counters).await
+        });
+        let failed = |error: JoinError| ConnectionError::BadConnection(error.to_string());
+        opening.await.map_err(failed)?
     }
 
     async fn recycle(
@@ -155,6 +155,33 @@ impl managed::Manager for Manager {
 }
 
 impl Connection {
+    /// Applies our settings to a new connection.
+    async fn set_up(
+        mut driven: DrivenConnection,
+        counters: Arc<Counters>,
+    ) -> Result<Self, ConnectionError> {
+        let diesel = &mut driven.diesel;
+        let failed = ConnectionError::CouldntSetupConfiguration;
+        let setting =
+            tokio::time::timeout(ROUND_TRIP_TIMEOUT, diesel.batch_execute(SESSION_SETTINGS)).await;
+        let late = |_| ConnectionError::BadConnection("timed out".to_owned());
+        setting.map_err(late)?.map_err(failed)?;
+        if driven.has_warning.load(Ordering::Acquire) {
+            let text = "a transaction on a new connection was not replicated";
+            return Err(ConnectionError::BadConnection(text.to_owned()));
+        }
+        if diesel.batch_execute(SET_ENGLISH_MESSAGES).await.is_err() {
+            tracing::debug!("cannot set lc_messages: permission denied");
+        }
+        counters.connection();
+        diesel.set_instrumentation(CountingInstrumentation(counters));
+        Ok(Self {
+            driven,
+            discarded: AtomicBool::new(false),
+            runtime: Handle::current(),
+        })
+    }
+
     fn is_closed(&self) -> bool {
         self.discarded.load(Ordering::Relaxed) || self.driven.driver.is_finished()
     }
@@ -251,10 +278,6 @@ impl Drop for PooledConnection {
 /// Keeps a connection out of the pool until its abandoned statement has finished. The caller is
 /// gone, so a background task waits, for one round trip at most.
 fn drain_in_background(connection: Arc<managed::Object<Manager>>) {
-    match Handle::try_current() {
-        Ok(runtime) => {
-            runtime.spawn(async move { connection.drain().await });
-        }
-        Err(_) => connection.close(),
-    }
+    let runtime = connection.runtime.clone();
+    runtime.spawn(async move { connection.drain().await });
 }

@@ -123,8 +123,11 @@ impl Process {
     }
 
     fn restart(&mut self) {
+        let runtime = runtime();
+        let guard = runtime.enter();
         self.world = self.world.restarted();
-        self.runtime = runtime();
+        drop(guard);
+        self.runtime = runtime;
     }
 }
 
@@ -228,14 +231,14 @@ async fn run_to_quiescence(world: &World, order: &Order) {
 }
 
 fn run_history(delay: Option<u32>, actions: &[Action]) {
+    let runtime = runtime();
+    let guard = runtime.enter();
     let world = match delay {
         Some(seconds) => World::capturing_after(seconds),
         None => World::new(),
     };
-    let mut process = Process {
-        world,
-        runtime: runtime(),
-    };
+    drop(guard);
+    let mut process = Process { world, runtime };
     let order = process.runtime.block_on(process.world.open());
     for action in actions {
         if matches!(action, Action::Restart) {

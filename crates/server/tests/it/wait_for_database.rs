@@ -154,7 +154,7 @@ async fn permanent_errors_end_the_start() {
         (
             "DATABASE__URL",
             "postgres://me:hunter2@host:port/x".to_owned(),
-            "cannot be read",
+            "the database URL is invalid",
         ),
         ("KEYS__MASTER", "k1:short".to_owned(), "keys.master"),
     ] {
