@@ -1,6 +1,7 @@
 //! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http,
 //! adapter-ops ← server`, `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
-//! `ports ← every other adapter ← server`, `client ← demo-shop ← server`, `testkit → ports`, `conformance → testkit`.
+//! `ports ← every other adapter ← server`, `client ← demo-shop ← server`, `testkit → ports`,
+//! `conformance → testkit`.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Crate, Workspace};
