@@ -22,7 +22,7 @@ impl SigningSecret {
         Self(Arc::new(move || Box::pin(lookup())))
     }
 
-    /// A verifier with the present secret.
+    /// A verifier with the current secret.
     pub(crate) async fn verifier(&self) -> anyhow::Result<WebhookVerifier> {
         let secret = (self.0)().await?;
         Ok(WebhookVerifier::new(&secret)?)

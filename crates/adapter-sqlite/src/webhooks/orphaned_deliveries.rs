@@ -48,7 +48,7 @@ enum Orphaned {
 }
 
 impl Orphaned {
-    /// Determined by the merchant's present endpoint.
+    /// Determined by the merchant's current endpoint.
     fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
         let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
             .find(Value(merchant))
