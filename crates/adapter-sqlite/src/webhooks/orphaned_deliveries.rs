@@ -13,7 +13,7 @@ use oncharge_store_rows::{
     sql_types::Id,
 };
 
-use crate::{clock::CLOCK, error, prepared::ids, store::SqliteStore, writer::Priority};
+use crate::{clock::CLOCK, error, returning::ids, store::SqliteStore, writer::Priority};
 
 /// An attempt in progress keeps its lease.
 fn end_statement() -> String {
