@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use oncharge_client::WebhookVerifier;
 use zeroize::Zeroizing;
 
-/// Looks up the present signing secret (`whsec_…`). A real shop has it in its settings; here it is
+/// Looks up the current signing secret (`whsec_…`). A real shop has it in its settings; here it is
 /// read from the sandbox.
 #[derive(Clone)]
 pub struct SigningSecret(Arc<Lookup>);

@@ -219,8 +219,8 @@ async fn ended(
     Ok(operation)
 }
 
-/// Authorizations, captures and cancels that were definitely never sent are deleted; those that were
-/// sent, are young or are referenced by other rows are kept.
+/// Authorizations, captures and cancels that were definitely never sent are deleted; those that
+/// were sent, are young or are referenced by other rows are kept.
 pub async fn operations_that_were_never_sent_are_deleted(
     store: &TestedStore,
 ) -> anyhow::Result<()> {
