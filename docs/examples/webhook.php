@@ -5,13 +5,13 @@
 // HEADERS is a JSON object, BODY the bytes as they came. Exit code 0: it is genuine; 1: it is not.
 // In a shop the headers are getallheaders(), and the body is file_get_contents('php://input').
 
-/** The way that cannot be replayed: Standard Webhooks. */
+/** Standard Webhooks: protected against replays. */
 function is_genuine(array $headers, string $body, string $signing_secret): bool
 {
     $id = $headers['webhook-id'] ?? '';
     $timestamp = $headers['webhook-timestamp'] ?? '';
     if (!ctype_digit($timestamp) || abs(time() - (int) $timestamp) > 300) {
-        return false; // An old one, sent again by somebody else.
+        return false; // A replay of an old delivery.
     }
     $key = base64_decode(substr($signing_secret, strlen('whsec_')));
     $right = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
@@ -24,7 +24,7 @@ function is_genuine(array $headers, string $body, string $signing_secret): bool
     return false;
 }
 
-/** The short way: it says who sent it, but not when. */
+/** The plain signature: no protection against replays. */
 function is_genuine_plain(array $headers, string $body, string $api_secret): bool
 {
     $right = hash_hmac('sha256', $body, hash('sha256', $api_secret));

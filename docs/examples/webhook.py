@@ -6,12 +6,12 @@ import base64, hashlib, hmac, json, os, sys, time
 
 
 def is_genuine(headers, body, signing_secret):
-    """The way that cannot be replayed: Standard Webhooks."""
+    """Standard Webhooks: protected against replays."""
     event, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     if not timestamp.isascii() or not timestamp.isdigit():
         return False
     if abs(time.time() - int(timestamp)) > 300:
-        return False  # An old one, sent again by somebody else.
+        return False  # A replay of an old delivery.
     key = base64.b64decode(signing_secret.removeprefix("whsec_"))
     tag = hmac.new(key, f"{event}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     right = b"v1," + base64.b64encode(tag)
@@ -21,7 +21,7 @@ def is_genuine(headers, body, signing_secret):
 
 
 def is_genuine_plain(headers, body, api_secret):
-    """The short way: it says who sent it, but not when."""
+    """The plain signature: no protection against replays."""
     key = hashlib.sha256(api_secret.encode()).hexdigest()
     right = hmac.new(key.encode(), body, hashlib.sha256).hexdigest()
     return hmac.compare_digest(right.encode(), headers.get("x-oncharge-signature", "").encode())

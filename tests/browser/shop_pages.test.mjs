@@ -84,7 +84,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
 
     const { page: unpaid } = await shop.order();
     await shop.act(await shop.sessionOf(unpaid), 'expire');
-    await unpaid.getByRole('heading', { name: 'The time to pay has expired' }).waitFor();
+    await unpaid.getByRole('heading', { name: 'The time to pay has run out' }).waitFor();
     await look(unpaid, 'expired');
     await unpaid.goto(`${shop.url}/orders`);
     await look(unpaid, 'some orders');

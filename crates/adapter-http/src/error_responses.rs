@@ -57,7 +57,7 @@ error_responses! {
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
         "422" "`idempotency_key_reused`",
-        "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
+        "503" "`psp_unavailable` (definitely not sent), `busy` (nothing was written): safe to retry";
     /// Further errors of a refund.
     RefundErrors:
         "404" "`not_found`",

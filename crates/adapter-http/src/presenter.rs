@@ -37,7 +37,7 @@ impl Presenter for JsonPresenter {
             }
             ApiResponse::RefundRequested(refund) => (
                 StatusCode::CREATED,
-                json(&OrderedRefundBody::acknowledgement(refund)),
+                json(&OrderedRefundBody::acknowledgment(refund)),
             ),
             ApiResponse::PspRejected => psp_rejected(request_id),
             ApiResponse::KeyRotated {

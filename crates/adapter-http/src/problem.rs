@@ -24,7 +24,7 @@ pub enum Problem {
     /// The API key does not exist or has ended.
     #[error("invalid_key")]
     InvalidKey,
-    /// The timestamp is invalid or too far from the present.
+    /// The timestamp is invalid or too far from the current time.
     #[error("timestamp_expired")]
     TimestampExpired,
     /// The signature is wrong.

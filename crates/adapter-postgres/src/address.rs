@@ -28,7 +28,7 @@ use self::{
     url::TlsMode,
 };
 
-/// Instant limit for all hosts together to accept a connection, unless the URL has `connect_timeout`.
+/// Time limit for all hosts together to accept a connection, unless the URL has `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// Minimum connect time limit per host when the URL names several.
 const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);

@@ -75,7 +75,7 @@ struct Count {
 }
 
 /// Counts each status separately, and within `created` the part that is read as `expired`; `$1` is
-/// the start of the period, `$2` the present, `$3` the maximum count of each.
+/// the start of the period, `$2` the current time, `$3` the maximum count of each.
 fn counts() -> String {
     let part = |shown: &str, kept: &str, more: &str| {
         format!(

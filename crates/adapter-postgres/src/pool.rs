@@ -35,7 +35,7 @@ use crate::{
 
 /// How long to wait for a free connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Instant limit for one round trip; above the server's `statement_timeout`, for the case that the
+/// Time limit for one round trip; above the server's `statement_timeout`, for the case that the
 /// server or the network fails silently.
 const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(8);
 

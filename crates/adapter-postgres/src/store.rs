@@ -24,9 +24,8 @@ use crate::{
 
 /// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
 ///
-/// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `Inbox`,
-/// `WebhookRepository`, `WorkQueue`, `KeyRegistry` and `Maintenance`. Any number of processes may
-/// share one database.
+/// Implements every port of [`oncharge_ports::Store`]. Any number of processes may share one
+/// database.
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,

@@ -79,7 +79,7 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpRespons
 #[error("the response is larger than {MAX_RESPONSE_BYTES} bytes")]
 struct ResponseTooLarge;
 
-/// Classifies a failure as `NotSent` only if certainly no byte of the request was written.
+/// Classifies a failure as `NotSent` only if definitely no byte of the request was written.
 ///
 /// The request could not be built, or there was no connection to write it to: refused, timed out,
 /// failed in TLS, or hyper returned an unwritten request from a closed pooled connection and could

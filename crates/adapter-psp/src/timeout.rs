@@ -8,8 +8,7 @@ use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 
 use crate::delegate::delegate_local_methods;
 
-/// Time limit for a call, from the connect to the last byte of the response. Source: payments.md of
-/// the product ("no answer in 10 s").
+/// Time limit for a call, from the connect to the last byte of the response.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Ends a call after [`CALL_TIMEOUT`] as `Unknown`, because it may have been sent.

@@ -28,7 +28,7 @@ use oncharge_store_rows::{
 use crate::{
     audit, error, idempotency,
     inbox::HandledNotification,
-    prepared::{expect_one, touched},
+    returning::{expect_one, touched},
     store::SqliteStore,
     webhooks, work,
     writer::Priority,

@@ -14,7 +14,7 @@ use oncharge_store_rows::{
     schema::idempotency_keys,
 };
 
-use crate::{error, prepared::touched};
+use crate::{error, returning::touched};
 
 /// Writes a change of a record inside the caller's transaction; on an error the caller must roll
 /// back.

@@ -27,7 +27,7 @@ use oncharge_store_rows::{
 
 use crate::{
     audit, error,
-    prepared::{expect_one, touched},
+    returning::{expect_one, touched},
     store::SqliteStore,
     work,
     writer::Priority,

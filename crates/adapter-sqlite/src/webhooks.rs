@@ -32,7 +32,7 @@ use oncharge_store_rows::{
     sql_types::{Id, Instant},
 };
 
-use crate::{audit, error, idempotency, prepared::ids, store::SqliteStore, writer::Priority};
+use crate::{audit, error, idempotency, returning::ids, store::SqliteStore, writer::Priority};
 
 mod orphaned_deliveries;
 mod record;

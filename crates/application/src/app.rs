@@ -47,7 +47,7 @@ pub struct Dependencies {
     pub sender: Arc<dyn WebhookSender>,
     /// Rendering of API responses and webhook bodies.
     pub presenter: Arc<dyn Presenter>,
-    /// The present time.
+    /// The current time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
@@ -150,7 +150,7 @@ impl App {
         }))
     }
 
-    /// The present time by the store's clock, corrected as last measured ([`store_clock`]).
+    /// The current time by the store's clock, corrected as last measured ([`store_clock`]).
     ///
     /// [`store_clock`]: crate::store_clock
     pub fn now(&self) -> Timestamp {

@@ -13,7 +13,7 @@ use crate::{
 
 /// The outcome of an intent.
 pub(crate) struct Execution {
-    /// The session's present state.
+    /// The session's current state.
     pub(crate) session: Session,
     /// Whether the PSP's result is committed; otherwise nothing had to be sent, or the result could
     /// not be committed in time and is left to recovery.

@@ -82,7 +82,7 @@ pub(crate) fn requests(rows: &[Row]) -> String {
         "RSS MiB",
         "÷ statements",
         "÷ pipelined",
-        "÷ constant",
+        "÷ baseline",
         "÷ disk",
     ];
     let line = |row: &Row| {

@@ -43,7 +43,7 @@ pub(crate) fn client() -> Result<reqwest::Client, BoxError> {
     Ok(client)
 }
 
-/// The present time.
+/// The current time.
 #[expect(
     clippy::disallowed_methods,
     reason = "a merchant's program has no clock port; this is the one place that reads the clock"
@@ -52,7 +52,7 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The present time in Unix seconds, for the signed timestamp.
+/// The current time in Unix seconds, for the signed timestamp.
 pub(crate) fn unix_now() -> u64 {
     let since_1970 = now().duration_since(UNIX_EPOCH);
     since_1970.map_or(0, |duration| duration.as_secs())

@@ -17,7 +17,7 @@
 //! let created = client.create_session(&new, Some(&key)).await?;
 //! println!("send the shopper to {}", client.checkout_url(&created));
 //!
-//! // The shopper has come back: the browser's word is a hint, this is the truth.
+//! // The browser's result is a hint; this response is authoritative.
 //! let session = client.session(&created.session_id).await?;
 //! if session.status == SessionStatus::Captured {
 //!     let refund = NewRefund::new(&session, 5000, "refund-42");

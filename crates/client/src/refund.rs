@@ -30,7 +30,7 @@ impl NewRefund {
     }
 }
 
-/// The acknowledgement of a refund.
+/// The acknowledgment of a refund.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Refund {
@@ -48,7 +48,7 @@ pub struct Refund {
     pub currency: String,
 }
 
-/// A refund with its present status.
+/// A refund with its current status.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct RefundDetails {
@@ -56,7 +56,7 @@ pub struct RefundDetails {
     pub refund_id: String,
     /// The session.
     pub session_id: String,
-    /// Its present status.
+    /// Its current status.
     pub status: RefundStatus,
     /// The payment processor's reference; `None` while there is none.
     pub psp_reference: Option<String>,

@@ -105,7 +105,7 @@ impl fmt::Debug for CreatedSession {
     }
 }
 
-/// A session with its present status.
+/// A session with its current status.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Session {

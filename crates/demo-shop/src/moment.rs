@@ -17,7 +17,7 @@ const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
 pub(crate) struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
 impl Moment {
-    /// The present time, in whole seconds.
+    /// The current time, in whole seconds.
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where the shop reads the clock"

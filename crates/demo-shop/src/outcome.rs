@@ -95,7 +95,7 @@ fn final_outcome(order: &Order, session: &Session) -> Outcome {
         ),
         Status::Expired => order_again(
             order,
-            "The time to pay has expired",
+            "The time to pay has run out",
             "Nothing was charged. You can order again.",
         ),
         Status::Refused => order_again(

@@ -5,7 +5,7 @@ use std::{pin::Pin, sync::Arc};
 use oncharge_client::WebhookVerifier;
 use zeroize::Zeroizing;
 
-/// Looks up the present signing secret (`whsec_…`). A real shop has it in its settings; here it is
+/// Looks up the current signing secret (`whsec_…`). A real shop has it in its settings; here it is
 /// read from the sandbox.
 #[derive(Clone)]
 pub struct SigningSecret(Arc<Lookup>);
@@ -22,7 +22,7 @@ impl SigningSecret {
         Self(Arc::new(move || Box::pin(lookup())))
     }
 
-    /// A verifier with the present secret.
+    /// A verifier with the current secret.
     pub(crate) async fn verifier(&self) -> anyhow::Result<WebhookVerifier> {
         let secret = (self.0)().await?;
         Ok(WebhookVerifier::new(&secret)?)

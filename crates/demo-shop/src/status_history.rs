@@ -1,11 +1,11 @@
 //! Records the statuses of a session that the shop has seen. A webhook triggers a retrieval, which
-//! returns only the present state: a status skipped in between is derived from its traces.
+//! returns only the current state: a status skipped in between is derived from its traces.
 
 use oncharge_client::{Session, SessionStatus as Status};
 
 use crate::order::{Order, StatusRecord};
 
-/// Records the session's present state. Returns whether anything was new.
+/// Records the session's current state. Returns whether anything was new.
 pub(crate) fn record(order: &mut Order, session: &Session) -> bool {
     let before = order.sightings.len();
     if before == 0 {

@@ -179,7 +179,7 @@ fn status(order: &Order, payment: Option<&Payment>, index: usize, record: &Statu
         Status::Authorized => format!("{} is reserved on the card.", order.total),
         Status::Captured => format!("{captured} was captured."),
         Status::Cancelled => "The reservation was released; nothing was charged.".to_owned(),
-        Status::Expired => "The time to pay has expired.".to_owned(),
+        Status::Expired => "The time to pay has run out.".to_owned(),
         Status::Refused | Status::Error | _ => String::new(),
     };
     Entry {

@@ -1,4 +1,4 @@
-//! One order's present view: stored data, the payment from OnCharge, and received events.
+//! One order's current view: stored data, the payment from OnCharge, and received events.
 
 use oncharge_client::Error;
 

@@ -1,9 +1,9 @@
-//! How a team asks what may still be refunded: `cargo run -p oncharge-domain --example
+//! Computes the refundable amount of a session: `cargo run -p oncharge-domain --example
 //! refund_balance`.
 //!
-//! Nothing here talks to a database, a clock or a payment service provider (PSP): the same
-//! questions can be put in a batch job, a simulation or a test.
-#![expect(clippy::print_stdout, reason = "an example shows what it finds")]
+//! Nothing here uses a database, a clock or a payment service provider (PSP): a batch job, a
+//! simulation or a test can do the same.
+#![expect(clippy::print_stdout, reason = "an example prints its results")]
 
 use std::error::Error;
 
@@ -30,13 +30,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         return_url: ReturnUrl::parse("https://shop.example.com/thanks", false)?,
         metadata: oncharge_domain::text::Metadata::default(),
         contact: oncharge_domain::text::Contact::default(),
-        // Captured with the authorisation.
+        // Captured with the authorization.
         automatic_capture: Some(0),
         created_at: now,
         lifetime_seconds: 1800,
     });
 
-    // The shopper pays, and the PSP has taken the money.
+    // The shopper pays, and the PSP has captured the amount.
     let pay = Input::Pay {
         operation: id(now, 2),
         token: TokenFingerprint::of("tok_abc"),
@@ -46,13 +46,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let paid = apply_done(&paying, now)?;
     show("paid", &paid.session);
 
-    // The merchant gives a third back. What was asked for counts at once, paid out or not.
+    // The merchant refunds a third. A requested refund counts at once.
     let ordered = paid
         .session
         .decide(refund(now, 3, Money::new(4000, eur)?)?, now)?;
-    show("a refund is on its way", &ordered.session);
+    show("a refund is requested", &ordered.session);
 
-    // More than what is left is refused, with a reason that a program can read.
+    // More than the rest is refused, with a machine-readable reason.
     let too_much = Money::new(8001, eur)?;
     match ordered.session.decide(refund(now, 5, too_much)?, now) {
         Err(refusal) => println!("{}: {refusal}", too_much.minor()),
@@ -75,7 +75,7 @@ fn show(moment: &str, session: &Session) {
     );
 }
 
-/// The PSP says that what was just decided is done.
+/// Applies a PSP result that reports the operation as done.
 fn apply_done(before: &Decision, now: Timestamp) -> Result<Decision, Box<dyn Error>> {
     let operation = before.operations.first().ok_or("nothing was sent")?;
     let update = PspUpdate {
@@ -99,7 +99,7 @@ fn refund(now: Timestamp, number: u8, amount: Money) -> Result<Input, Box<dyn Er
     })
 }
 
-/// Ids come from outside, like the time: here they are numbered.
+/// Ids are inputs, like the time: here they are numbered.
 fn id<K: Kind>(now: Timestamp, number: u8) -> Id<K> {
     Id::from_parts(now, [number; 10])
 }

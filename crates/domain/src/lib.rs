@@ -1,11 +1,11 @@
 //! The payment domain: values, states, decisions. Pure: no I/O, no clock, no randomness.
 //!
-//! [`branding`] is a part of its own: it describes how the checkout page looks, and
+//! [`branding`] is unrelated to payments: it describes the look of the checkout page, and
 //! [`merchant::Merchant`] holds it as a value. All other modules are about payments.
 //!
 //! This crate can be used on its own: to parse and format money amounts, to sign and verify
 //! requests, and above all to decide *what may happen next to this payment*.
-//! [`session::Session::decide`] takes an input and the present time and returns the new state, the
+//! [`session::Session::decide`] takes an input and the current time and returns the new state, the
 //! operations to send to the payment service provider (PSP) and the events to publish, or a typed
 //! [`session::Refusal`]. Ids and times are inputs, so that the same input always gives the same
 //! result.

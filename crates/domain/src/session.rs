@@ -98,7 +98,7 @@ pub struct NewSession {
     pub contact: Contact,
     /// Seconds from authorization to automatic capture; `None` leaves the capture to the merchant.
     pub automatic_capture: Option<u32>,
-    /// The present time.
+    /// The current time.
     pub created_at: Timestamp,
     /// How long it can be paid, in seconds.
     pub lifetime_seconds: i64,

@@ -35,26 +35,26 @@ use session_records::{AMOUNT, LIFETIME, SessionRecords, at};
 
 /// The inputs of merchants, shoppers and the clock.
 const COMMANDS: &str = "
-               pay              abandon       capture           cancel            expire  refund   deadline past patience past expiry
-created        asking>authorize !             !                 !                 expired !        .        .             expired
-asking         !                !             !                 !                 !       !        .        .             x-asking
-accepted       !                !             !                 !                 !       !        .        .             x-ending>cancel
-challenge      !                ending>cancel !                 !                 !       !        .        ending>cancel x-ending>cancel
-ending         !                !             !                 !                 !       !        .        .             x-ending
-ending+        !                !             !                 !                 !       !        .        .             x-ending+
-x-asking       !                !             !                 !                 !       !        .        .             .
-x-ending       !                !             !                 !                 !       !        .        .             .
-authorized     !                !             capturing>capture cancelling>cancel !       !        .        .             .
-capturing      !                !             !                 !                 !       !        .        .             .
-cancelling     !                !             !                 !                 !       !        .        .             .
-lapsed         !                !             !                 !                 !       !        .        .             .
-captured       !                !             !                 !                 !       =>refund .        .             .
-cancelled      !                !             !                 !                 !       !        .        .             .
-refused        asking>authorize !             !                 !                 expired !        .        .             .
-refused-final  !                !             !                 !                 !       !        .        .             .
-error          asking>authorize !             !                 !                 expired !        .        .             .
-capture-failed !                !             !                 !                 !       !        .        .             .
-expired        !                !             !                 !                 !       !        .        .             .
+               pay              abandon       capture           cancel            expire  refund   deadline past challenge past expiry
+created        asking>authorize !             !                 !                 expired !        .        .              expired
+asking         !                !             !                 !                 !       !        .        .              x-asking
+accepted       !                !             !                 !                 !       !        .        .              x-ending>cancel
+challenge      !                ending>cancel !                 !                 !       !        .        ending>cancel  x-ending>cancel
+ending         !                !             !                 !                 !       !        .        .              x-ending
+ending+        !                !             !                 !                 !       !        .        .              x-ending+
+x-asking       !                !             !                 !                 !       !        .        .              .
+x-ending       !                !             !                 !                 !       !        .        .              .
+authorized     !                !             capturing>capture cancelling>cancel !       !        .        .              .
+capturing      !                !             !                 !                 !       !        .        .              .
+cancelling     !                !             !                 !                 !       !        .        .              .
+lapsed         !                !             !                 !                 !       !        .        .              .
+captured       !                !             !                 !                 !       =>refund .        .              .
+cancelled      !                !             !                 !                 !       !        .        .              .
+refused        asking>authorize !             !                 !                 expired !        .        .              .
+refused-final  !                !             !                 !                 !       !        .        .              .
+error          asking>authorize !             !                 !                 expired !        .        .              .
+capture-failed !                !             !                 !                 !       !        .        .              .
+expired        !                !             !                 !                 !       !        .        .              .
 ";
 
 /// The PSP results for an operation, while the session is in this state.
@@ -183,7 +183,7 @@ fn commands_and_deadlines() {
         "expire",
         "refund",
         "deadline",
-        "past patience",
+        "past challenge",
         "past expiry",
     ];
     let inputs = |records: &SessionRecords| {

@@ -2,8 +2,8 @@
 
 use oncharge_domain::time::Timestamp;
 
-/// A source of the present time.
+/// A source of the current time.
 pub trait Clock: Send + Sync {
-    /// The present time, UTC.
+    /// The current time, UTC.
     fn now(&self) -> Timestamp;
 }

@@ -2,9 +2,11 @@
 //!
 //! A store holds sessions and commits units of work ([`CheckoutRepository`]), holds merchants
 //! ([`MerchantRepository`]), bans ([`BlocklistRepository`]), PSP notifications ([`Inbox`]), webhook
-//! endpoints and deliveries ([`WebhookRepository`]), leases due work ([`WorkQueue`]), and records
-//! which keys its data needs ([`KeyRegistry`]); [`Store`] bundles its ports. A PSP is reached through [`Psp`], a merchant's
-//! server through [`WebhookSender`]. Time and randomness are ports, too.
+//! endpoints and deliveries ([`WebhookRepository`]), leases due work ([`WorkQueue`]), records which
+//! keys its data needs ([`KeyRegistry`]), reads across merchants for operators
+//! ([`OperatorQueries`]) and deletes expired rows ([`Maintenance`]); [`Store`] bundles its ports. A
+//! PSP is reached through [`Psp`], a merchant's server through [`WebhookSender`]. Time and
+//! randomness are ports, too.
 #![cfg_attr(
     doc,
     expect(

@@ -66,7 +66,7 @@ pub struct SessionSearch {
     pub created_after: Option<Timestamp>,
     /// Created before.
     pub created_before: Option<Timestamp>,
-    /// The present time, which separates `created` from `expired`.
+    /// The current time, which separates `created` from `expired`.
     pub now: Timestamp,
 }
 

@@ -114,7 +114,7 @@ pub enum IdempotencyWrite {
         fingerprint: RequestFingerprint,
         /// The operation that the request waits for.
         operation: OperationId,
-        /// The present time.
+        /// The current time.
         at: Timestamp,
     },
     /// Takes the key and stores the response at once; fails like `Reserve`.
@@ -125,7 +125,7 @@ pub enum IdempotencyWrite {
         fingerprint: RequestFingerprint,
         /// The response.
         answer: StoredResponse,
-        /// The present time.
+        /// The current time.
         at: Timestamp,
     },
     /// Stores the response of a reserved key; a response that is already stored stays.
@@ -134,7 +134,7 @@ pub enum IdempotencyWrite {
         scope: IdempotencyScope,
         /// The response.
         answer: StoredResponse,
-        /// The present time.
+        /// The current time.
         at: Timestamp,
     },
     /// Frees a reserved key, so that the request can be repeated as if it had never been made.

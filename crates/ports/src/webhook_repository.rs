@@ -113,7 +113,7 @@ pub trait WebhookRepository: Send + Sync {
     /// [`a_recovered_endpoint_is_not_disabled`].
     async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError>;
 
-    /// Enqueues an event of this merchant for immediate delivery to the merchant's present
+    /// Enqueues an event of this merchant for immediate delivery to the merchant's current
     /// endpoint, with its full number of attempts, whether or not it was delivered before: a new
     /// round begins. Earlier attempts are kept. A running one continues, and whatever its outcome,
     /// the event is sent again afterwards [`a_redelivery_survives_the_running_attempt`].
@@ -156,7 +156,7 @@ pub struct OutgoingDelivery {
     pub event: StoredEvent,
     /// Its delivery.
     pub delivery: Delivery,
-    /// The merchant's present endpoint, whose URL may differ from the delivery's.
+    /// The merchant's current endpoint, whose URL may differ from the delivery's.
     pub endpoint: Option<WebhookEndpoint>,
 }
 

@@ -20,7 +20,7 @@ use crate::{error::StoreError, unit_of_work::Lease};
 /// whose clocks differ agree on them [`claims_use_the_store_clock`].
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
-    /// The present time by the store's clock.
+    /// The current time by the store's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
     /// Claims open operations whose `next_try_at` has passed and that are not leased, oldest first;

@@ -1,22 +1,22 @@
 //! Card numbers: validity, brand and behavior.
 
-use crate::codes::Behaviour;
+use crate::codes::Behavior;
 
 /// The stored data of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Card {
     pub(crate) brand: &'static str,
     pub(crate) last4: String,
-    pub(crate) behaviour: Behaviour,
+    pub(crate) behavior: Behavior,
 }
 
 /// The numbers with special behavior.
-const TEST_CARDS: [(&str, Behaviour); 5] = [
-    ("4000000000000002", Behaviour::CardDeclined),
-    ("4000000000009995", Behaviour::InsufficientFunds),
-    ("4000000000000069", Behaviour::ExpiredCard),
-    ("4000002500003155", Behaviour::Challenge),
-    ("4000000000000259", Behaviour::Chargeback),
+const TEST_CARDS: [(&str, Behavior); 5] = [
+    ("4000000000000002", Behavior::CardDeclined),
+    ("4000000000009995", Behavior::InsufficientFunds),
+    ("4000000000000069", Behavior::ExpiredCard),
+    ("4000002500003155", Behavior::Challenge),
+    ("4000000000000259", Behavior::Chargeback),
 ];
 
 /// Parses a card number (spaces and hyphens are ignored): 12 to 19 digits with a valid check digit.
@@ -26,15 +26,15 @@ pub(crate) fn parse(number: &str) -> Option<Card> {
     if !right_length || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !passes_luhn(&digits) {
         return None;
     }
-    let behaviour = TEST_CARDS
+    let behavior = TEST_CARDS
         .iter()
         .find(|(test_number, _)| *test_number == digits)
-        .map_or(Behaviour::Approve, |(_, behaviour)| *behaviour);
+        .map_or(Behavior::Approve, |(_, behavior)| *behavior);
     let last4 = digits.get(digits.len() - 4..)?.to_owned();
     Some(Card {
         brand: brand(&digits),
         last4,
-        behaviour,
+        behavior,
     })
 }
 
@@ -82,39 +82,39 @@ pub(crate) fn is_cvc(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, is_cvc, parse};
+    use super::{Behavior, is_cvc, parse};
 
     #[test]
-    fn known_numbers_have_their_brand_and_behaviour() {
+    fn known_numbers_have_their_brand_and_behavior() {
         let cases = [
-            ("4242 4242 4242 4242", "visa", "4242", Behaviour::Approve),
+            ("4242 4242 4242 4242", "visa", "4242", Behavior::Approve),
             (
                 "5555-5555-5555-4444",
                 "mastercard",
                 "4444",
-                Behaviour::Approve,
+                Behavior::Approve,
             ),
-            ("2223003122003222", "mastercard", "3222", Behaviour::Approve),
-            ("378282246310005", "amex", "0005", Behaviour::Approve),
-            ("6011111111111117", "discover", "1117", Behaviour::Approve),
-            ("3566002020360505", "jcb", "0505", Behaviour::Approve),
-            ("30569309025904", "diners", "5904", Behaviour::Approve),
-            ("4000000000000002", "visa", "0002", Behaviour::CardDeclined),
+            ("2223003122003222", "mastercard", "3222", Behavior::Approve),
+            ("378282246310005", "amex", "0005", Behavior::Approve),
+            ("6011111111111117", "discover", "1117", Behavior::Approve),
+            ("3566002020360505", "jcb", "0505", Behavior::Approve),
+            ("30569309025904", "diners", "5904", Behavior::Approve),
+            ("4000000000000002", "visa", "0002", Behavior::CardDeclined),
             (
                 "4000000000009995",
                 "visa",
                 "9995",
-                Behaviour::InsufficientFunds,
+                Behavior::InsufficientFunds,
             ),
-            ("4000000000000069", "visa", "0069", Behaviour::ExpiredCard),
-            ("4000002500003155", "visa", "3155", Behaviour::Challenge),
-            ("4000000000000259", "visa", "0259", Behaviour::Chargeback),
+            ("4000000000000069", "visa", "0069", Behavior::ExpiredCard),
+            ("4000002500003155", "visa", "3155", Behavior::Challenge),
+            ("4000000000000259", "visa", "0259", Behavior::Chargeback),
         ];
-        for (number, brand, last4, behaviour) in cases {
+        for (number, brand, last4, behavior) in cases {
             let card = parse(number).unwrap();
             assert_eq!(
-                (card.brand, card.last4.as_str(), card.behaviour),
-                (brand, last4, behaviour)
+                (card.brand, card.last4.as_str(), card.behavior),
+                (brand, last4, behavior)
             );
         }
     }

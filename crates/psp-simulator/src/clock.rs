@@ -16,7 +16,7 @@ fn utc() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// The present time in microseconds since 1970-01-01 UTC.
+/// The current time in microseconds since 1970-01-01 UTC.
 pub(crate) fn now() -> i64 {
     i64::try_from(utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }

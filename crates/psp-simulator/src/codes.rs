@@ -128,7 +128,7 @@ text_enum! {
 
 text_enum! {
     /// A card's behavior, determined by its number when the token is created.
-    Behaviour {
+    Behavior {
         Approve = "approve",
         CardDeclined = "card_declined",
         InsufficientFunds = "insufficient_funds",

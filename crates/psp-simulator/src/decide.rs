@@ -139,7 +139,7 @@ pub(crate) fn reverse(payment: &Payment, kind: Kind, amount: i64) -> Option<Effe
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codes::Behaviour;
+    use crate::codes::Behavior;
 
     const STATUSES: [Status; 8] = [
         Status::Pending,
@@ -161,7 +161,7 @@ mod tests {
             currency: "EUR".to_owned(),
             capture: false,
             notification_url: None,
-            behaviour: Behaviour::Approve,
+            behavior: Behavior::Approve,
             brand: None,
             last4: None,
             status,

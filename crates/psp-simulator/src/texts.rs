@@ -36,7 +36,7 @@ const ENGLISH: Texts = Texts {
     expiry_invalid: "Enter the month and year, such as 04/30.",
     expiry_past: "This card has expired.",
     cvc_invalid: "Enter the 3 or 4 digits of the security code.",
-    challenge_title: "Confirm it is you",
+    challenge_title: "Confirm that it is you",
     challenge_intro: "This page simulates your bank. Your card will not be charged.",
     challenge_card: "Card ending in",
     challenge_pass: "Complete authentication",
@@ -67,7 +67,7 @@ const GERMAN: Texts = Texts {
 
 const FRENCH: Texts = Texts {
     lang: "fr",
-    card_details: "Données de carte",
+    card_details: "Informations de carte",
     number: "Numéro de carte",
     expiry: "Date d’expiration",
     expiry_hint: "MM/AA",

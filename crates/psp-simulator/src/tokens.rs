@@ -25,7 +25,7 @@ pub(crate) async fn create(
         id: entropy::random_id("tok_").map_err(crate::store::StoreError::from)?,
         brand: card.brand.to_owned(),
         last4: card.last4,
-        behaviour: card.behaviour,
+        behavior: card.behavior,
         created_at: clock::now(),
         used_by: None,
     };

@@ -52,7 +52,7 @@ pub enum Reply {
 /// A transport failure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The call is certainly not sent.
+    /// The call is definitely not sent.
     NotSent,
     /// The request is lost: nothing happens at the PSP.
     UnknownBefore,
@@ -218,7 +218,7 @@ impl ScriptedPsp {
         self.state().ledger.current(operation)
     }
 
-    /// The body of a notification with the present state of this operation.
+    /// The body of a notification with the current state of this operation.
     ///
     /// It is valid with the header [`ScriptedPsp::SIGNATURE_HEADER`] and the value
     /// [`ScriptedPsp::SIGNATURE`]; each body has its own id. Panics if the operation never arrived.

@@ -185,7 +185,7 @@ impl WebhookSender for ScriptedSender {
             Outcome::Error(error) => (Err(error), None),
         };
         SendOutcome {
-            response: answer.map_or_else(|_| String::new(), |status| format!("said {status}")),
+            response: answer.map_or_else(|_| String::new(), |status| format!("status {status}")),
             answer,
             retry_after,
             latency: Self::LATENCY,

@@ -115,8 +115,11 @@ async fn a_challenge_ends_by_the_shopper_or_by_a_cancel() {
     };
     let (_, ended) = shop.send(Instruction::Cancel { payment }).await;
     assert!(matches!(ended, Ok(PspResponse::Done { .. })), "{ended:?}");
-    let truth = shop.psp.current_response(second);
-    assert!(matches!(truth, Some(PspResponse::Refused(_))), "{truth:?}");
+    let current = shop.psp.current_response(second);
+    assert!(
+        matches!(current, Some(PspResponse::Refused(_))),
+        "{current:?}"
+    );
     assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
 }
 

@@ -32,7 +32,7 @@ async fn responses_follow_the_script_of_their_url() {
     sender.reply(ENDPOINT, Outcome::RetryAfter(429, Duration::from_secs(7)));
     let first = send(&sender, ENDPOINT, "1").await;
     assert_eq!((first.answer, first.retry_after), (Ok(500), None));
-    assert_eq!(first.response, "said 500");
+    assert_eq!(first.response, "status 500");
     let second = send(&sender, ENDPOINT, "2").await;
     let asked = Some(Duration::from_secs(7));
     assert_eq!((second.answer, second.retry_after), (Ok(429), asked));

@@ -56,7 +56,7 @@ fn add_references(graph: &mut Graph, tree: &ModuleTree) {
                 let references = graph.entry(module.file.clone()).or_default();
                 let reference = references.entry(file.to_owned()).or_default();
                 let path = path.join("::");
-                // The longest says most: the import, and not the imported name.
+                // The longest path is the most specific.
                 if path.len() > reference.len() {
                     *reference = path;
                 }

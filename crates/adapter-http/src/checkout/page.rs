@@ -30,7 +30,7 @@ pub struct PageModel<'a> {
     pub reference: &'a str,
     /// The amount to pay.
     pub amount: Money,
-    /// The present state of the payment, as `GET /checkout/{id}/status` returns it.
+    /// The current state of the payment, as `GET /checkout/{id}/status` returns it.
     pub state: &'a ShopperState,
     /// Seconds until the session's `expires_at`, 0 once it has passed. A duration and not an
     /// instant, because the shopper's clock may be wrong.

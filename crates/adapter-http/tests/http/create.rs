@@ -152,12 +152,12 @@ async fn unknown_members_are_reported_in_a_warning() {
     let sessions = "/v1/checkout/sessions";
     let known = new_session(&json!({"metadata": {"any": "name"}, "capture": null}));
     assert_eq!(warning(sessions, &known).await, None);
-    let misspelt = new_session(&json!({"ordr_id": "42", "absent": null, "a\r\nb, c\u{e9}": 1}));
+    let misspelled = new_session(&json!({"ordr_id": "42", "absent": null, "a\r\nb, c\u{e9}": 1}));
     assert_eq!(
-        warning(sessions, &misspelt).await.as_deref(),
+        warning(sessions, &misspelled).await.as_deref(),
         Some("unknown members were ignored: a??b??c?, ordr_id")
     );
-    let replayed = app.post(sessions, misspelt.to_string());
+    let replayed = app.post(sessions, misspelled.to_string());
     let replayed = replayed.set("Idempotency-Key", "k");
     for _ in 0..2 {
         let response = replayed.clone().send().await;

@@ -20,11 +20,11 @@ async fn a_test_returns_its_attempt() {
     for (outcome, expected) in [
         (
             Outcome::Status(500),
-            json!({"status": 500, "response": "said 500", "error": null}),
+            json!({"status": 500, "response": "status 500", "error": null}),
         ),
         (
             Outcome::Status(410),
-            json!({"status": 410, "response": "said 410", "error": null}),
+            json!({"status": 410, "response": "status 410", "error": null}),
         ),
         (
             Outcome::Error(SendError::ForbiddenAddress),

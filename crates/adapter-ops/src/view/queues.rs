@@ -1,4 +1,4 @@
-//! The queues on the overview: present depth and history.
+//! The queues on the overview: current depth and history.
 
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::{QueueDepth, QueueName};
@@ -37,7 +37,7 @@ pub(super) struct Trend {
 }
 
 impl Queues {
-    /// Combines the present depths, if the store provides them, with the recorded samples.
+    /// Combines the current depths, if the store provides them, with the recorded samples.
     pub(super) fn new(snapshot: &[Sample], depths: Option<&[QueueDepth]>, now: Timestamp) -> Self {
         let mut samples = snapshot.to_vec();
         samples.push(Sample {

@@ -89,7 +89,7 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
         text: masked(session_history.found.merchant_name.as_str()),
     };
     let capture = match session.automatic_capture {
-        None => "by the merchant's request".to_owned(),
+        None => "at the merchant's request".to_owned(),
         Some(0) => "with the authorization".to_owned(),
         Some(seconds) => format!("automatic, {seconds} s after the authorization"),
     };

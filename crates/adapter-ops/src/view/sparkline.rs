@@ -87,10 +87,7 @@ mod tests {
             "samples without a value from the store"
         );
         let unsampled = line(&[(600, Some(2)), (60, Some(2)), (0, Some(2))]);
-        assert_eq!(
-            unsampled.path, "M10200 0h0M10740 0h0L10800 0",
-            "nobody looked"
-        );
+        assert_eq!(unsampled.path, "M10200 0h0M10740 0h0L10800 0", "no sample");
         let without_last = line(&[(60, Some(2)), (0, None)]);
         assert_eq!(
             (without_last.path.as_str(), without_last.highest),

@@ -23,7 +23,7 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct Target {
     pub(super) config: Config,
     pub(super) connector: Connector,
-    /// Instant limit for a connection to this host, authentication included.
+    /// Time limit for a connection to this host, authentication included.
     pub(super) limit: Duration,
 }
 

@@ -93,7 +93,7 @@ async fn a_migration_that_waits_for_a_lock_does_not_block_writers() {
     let migration = tokio::spawn(async move { run_from(&address, source).await });
     for _ in 0..2 {
         wait_for_lock_wait(&writer).await;
-        // It would block for ever behind a migration that waits without a timeout.
+        // It would block forever behind a migration that waits without a timeout.
         write(&writer).await;
     }
     assert!(!migration.is_finished());

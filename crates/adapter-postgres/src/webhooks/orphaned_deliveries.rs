@@ -11,7 +11,7 @@ use oncharge_store_rows::{prepared::Prepared, sql_types::Id};
 
 use crate::{batch::Batch, merchants::merchant_lock, store::PostgresStore};
 
-/// At most $2 of a merchant's orphaned deliveries, judged by its present endpoint. Ordered as the
+/// At most $2 of a merchant's orphaned deliveries, judged by its current endpoint. Ordered as the
 /// index of open deliveries, so that no plan reads the whole table.
 macro_rules! orphaned_deliveries {
     () => {

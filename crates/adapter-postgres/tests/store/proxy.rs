@@ -19,7 +19,7 @@ use tokio::{
     sync::Notify,
 };
 
-/// The fate of the next message that starts with a given text.
+/// The fault for the next message that starts with a given text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// The message is dropped, and the connection closed.

@@ -1,4 +1,4 @@
-//! The result of a call without a response: certainly not sent, or unknown.
+//! The result of a call without a response: definitely not sent, or unknown.
 
 use std::time::{Duration, Instant};
 

@@ -13,7 +13,7 @@ use oncharge_store_rows::{
     sql_types::Id,
 };
 
-use crate::{clock::CLOCK, error, prepared::ids, store::SqliteStore, writer::Priority};
+use crate::{clock::CLOCK, error, returning::ids, store::SqliteStore, writer::Priority};
 
 /// An attempt in progress keeps its lease.
 fn end_statement() -> String {
@@ -48,7 +48,7 @@ enum Orphaned {
 }
 
 impl Orphaned {
-    /// Determined by the merchant's present endpoint.
+    /// Determined by the merchant's current endpoint.
     fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
         let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
             .find(Value(merchant))

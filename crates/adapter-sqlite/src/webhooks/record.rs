@@ -24,7 +24,7 @@ use crate::{
     audit,
     clock::CLOCK,
     error,
-    prepared::{expect_one, touched},
+    returning::{expect_one, touched},
     store::SqliteStore,
     work,
     writer::Priority,

@@ -6,7 +6,7 @@ use oncharge_ports::unit_of_work::{Lease, LeasedItem};
 use oncharge_store_rows::sql_types::{Id, Instant};
 use uuid::Uuid;
 
-use crate::{clock::CLOCK, prepared::ids};
+use crate::{clock::CLOCK, returning::ids};
 
 /// A table with leases.
 pub(super) struct WorkTable {

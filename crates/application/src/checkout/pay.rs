@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Pays with a one-time payment-method token, which identifies the attempt: a repeated token
-/// returns the present state and starts nothing.
+/// returns the current state and starts nothing.
 ///
 /// Errors: `BadPayToken`, `MerchantDisabled`, `Field` (the token does not have the connector's
 /// form), `InvalidState` (an attempt is open, or the session is final), `Busy`.

@@ -4,7 +4,7 @@ use oncharge_ports::{ApiResponse, webhook_repository::Redelivery};
 
 use crate::{App, Error, PostContext, Reply};
 
-/// Enqueues an event for immediate delivery to the present endpoint, with its full number of
+/// Enqueues an event for immediate delivery to the current endpoint, with its full number of
 /// attempts.
 ///
 /// Errors: the idempotency errors, `NotFound`, `NoEndpoint`, `Busy`.

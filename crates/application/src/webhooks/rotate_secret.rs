@@ -9,7 +9,7 @@ use oncharge_ports::{ApiResponse, CommitError, webhook_repository::SecretRotatio
 use super::endpoint::new_secret;
 use crate::{App, Error, PostContext, Reply, commit::Backoff};
 
-/// What happens to the present secret.
+/// What happens to the current secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldSecretPolicy {
     /// It signs in addition to the new one for a day.

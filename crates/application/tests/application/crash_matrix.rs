@@ -27,7 +27,7 @@ struct Scenario {
     reserved: i64,
     taken: i64,
     /// The allowed sequences of events; `payment.error` may precede them, for attempts that were
-    /// certainly not sent.
+    /// definitely not sent.
     events: &'static [&'static [&'static str]],
 }
 

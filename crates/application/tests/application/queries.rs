@@ -1,4 +1,4 @@
-//! Get and list: only the merchant's own objects, in their present state.
+//! Get and list: only the merchant's own objects, in their current state.
 
 use oncharge_application::{
     Error,

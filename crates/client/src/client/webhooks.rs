@@ -68,7 +68,7 @@ impl Client {
         self.get(&path, "").await
     }
 
-    /// Delivers an event again, to your present endpoint, whether or not it was delivered before.
+    /// Delivers an event again, to your current endpoint, whether or not it was delivered before.
     pub async fn redeliver(
         &self,
         event_id: &str,

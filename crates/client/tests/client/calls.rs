@@ -13,7 +13,7 @@ fn session() -> serde_json::Value {
     json!({
         "session_id": "cs_1", "status": "authorized", "amount": 9999, "currency": "USD",
         "reference": "order-42", "order_id": null, "return_url": "https://shop.example.com/thanks",
-        "metadata": {"colour": "blue"}, "capture": "manual",
+        "metadata": {"color": "blue"}, "capture": "manual",
         "customer": {"email": "shopper@example.com", "phone": null},
         "psp_reference": "psp_1", "amount_authorized": 9999, "amount_captured": 0,
         "amount_refunded": 0, "amount_refundable": 0, "pending_operation": "capture",
@@ -62,7 +62,7 @@ async fn a_session_is_created_under_the_given_key() {
     let client = server.client();
     let mut new = NewSession::new(9999, "USD", "order-42", "https://shop.example.com/thanks");
     new.customer_email = Some("shopper@example.com".to_owned());
-    new.metadata.insert("colour".to_owned(), "blue".to_owned());
+    new.metadata.insert("color".to_owned(), "blue".to_owned());
     new.capture = Some(CaptureMode::Manual);
     let key = IdempotencyKey::new("order-42").unwrap();
     let created = client.create_session(&new, Some(&key)).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_session_is_created_under_the_given_key() {
 
     let request = single_request(&server);
     assert_eq!(request.idempotency_key.as_deref(), Some("order-42"));
-    let body = r#"{"amount":9999,"currency":"USD","reference":"order-42","return_url":"https://shop.example.com/thanks","customer_email":"shopper@example.com","metadata":{"colour":"blue"},"capture":"manual"}"#;
+    let body = r#"{"amount":9999,"currency":"USD","reference":"order-42","return_url":"https://shop.example.com/thanks","customer_email":"shopper@example.com","metadata":{"color":"blue"},"capture":"manual"}"#;
     assert_eq!(summary(&request), ("POST", "/v1/checkout/sessions", body));
 }
 

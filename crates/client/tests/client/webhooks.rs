@@ -77,7 +77,7 @@ fn captured() -> Value {
     json!({
         "event": "payment.captured", "session_id": "cs_1", "psp_reference": "psp_1",
         "merchant_reference": "order-42", "status": "captured",
-        "amount": {"value": 9999, "currency": "USD"}, "metadata": {"colour": "blue"},
+        "amount": {"value": 9999, "currency": "USD"}, "metadata": {"color": "blue"},
         "amounts": {"authorized": 12000, "captured": 9999, "refunded": 0}, "failure": null,
         "id": ID, "sequence": 2, "created_at": "2026-11-22T12:00:00Z",
     })
@@ -173,7 +173,7 @@ fn unknown_event_members_are_ignored() {
     assert_eq!(read.merchant_reference, "order-42");
     assert_eq!(read.psp_reference.as_deref(), Some("psp_1"));
     assert_eq!(read.status, SessionStatus::Captured);
-    assert_eq!(read.metadata["colour"], "blue");
+    assert_eq!(read.metadata["color"], "blue");
     assert_eq!(read.created_at.unix_timestamp(), 1_795_348_800);
     assert_eq!(
         (read.retry_until, read.refund_id, read.dispute_id),

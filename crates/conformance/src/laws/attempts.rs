@@ -193,7 +193,7 @@ async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()
     Ok(())
 }
 
-/// A delivery that was delivered, is dead, is being retried or never existed is sent to the present
+/// A delivery that was delivered, is dead, is being retried or never existed is sent to the current
 /// endpoint at once; earlier attempts are kept, and all retries are available again.
 pub async fn a_redelivered_event_is_sent_again(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;

@@ -144,7 +144,7 @@ pub async fn open_deliveries_keep_their_url(store: &TestedStore) -> anyhow::Resu
     for (event, url) in [(first, &old.url), (second, &new.url)] {
         let outgoing = fixture.outgoing(event).await?.context("a delivery")?;
         ensure_eq!(outgoing.delivery.url, *url, "the URL of the delivery");
-        ensure_eq!(outgoing.endpoint, Some(new.clone()), "the present endpoint");
+        ensure_eq!(outgoing.endpoint, Some(new.clone()), "the current endpoint");
     }
     Ok(())
 }

@@ -183,7 +183,7 @@ pub async fn a_renewed_lease_holds(store: &TestedStore) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The item of a worker that died is claimed by the next one, under another token.
+/// The item of a crashed worker is claimed by the next one, under another token.
 pub async fn an_expired_lease_can_be_claimed(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, attempt) = fixture.session_with_attempt().await?;

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The first attempt of a session's next event can start when that of the one before has ended,
-/// successfully or not: not while that is in progress, after its worker died, or while it is
+/// successfully or not: not while that is in progress, after its worker crashed, or while it is
 /// postponed. Other sessions do not wait.
 pub async fn first_attempts_go_out_in_order(store: &TestedStore) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
@@ -328,7 +328,7 @@ pub async fn no_delivery_is_leased_twice(store: &TestedStore) -> anyhow::Result<
     Ok(())
 }
 
-/// The delivery of a worker that died is claimed by the next one; a renewed lease is held.
+/// The delivery of a crashed worker is claimed by the next one; a renewed lease is held.
 pub async fn a_delivery_with_an_expired_lease_can_be_claimed(
     store: &TestedStore,
 ) -> anyhow::Result<()> {

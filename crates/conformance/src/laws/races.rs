@@ -105,8 +105,8 @@ pub async fn a_dropped_commit_leaves_all_or_nothing(store: &TestedStore) -> anyh
         let unit = fixture.full_unit(&session, &scope);
         let commit = store.checkout.commit(unit.clone());
         // Polled at least once, then dropped wherever it is.
-        let patience = Duration::from_micros(number * number * 3);
-        let finished = tokio::time::timeout(patience, commit).await;
+        let limit = Duration::from_micros(number * number * 3);
+        let finished = tokio::time::timeout(limit, commit).await;
         if let Ok(result) = finished {
             result?;
         }

@@ -25,7 +25,7 @@ use crate::{
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// Deletes all deliveries that ended before the store's present time.
+/// Deletes all deliveries that ended before the store's current time.
 async fn delete_deliveries(store: &TestedStore) -> anyhow::Result<usize> {
     let late = Timestamp::from_unix_seconds(7_000_000_000).unwrap();
     delete(store, Rows::Deliveries, late).await
@@ -219,8 +219,8 @@ async fn ended(
     Ok(operation)
 }
 
-/// Authorizations, captures and cancels that were certainly never sent are deleted; those that were
-/// sent, are young or are referenced by other rows are kept.
+/// Authorizations, captures and cancels that were definitely never sent are deleted; those that
+/// were sent, are young or are referenced by other rows are kept.
 pub async fn operations_that_were_never_sent_are_deleted(
     store: &TestedStore,
 ) -> anyhow::Result<()> {

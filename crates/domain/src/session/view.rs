@@ -108,7 +108,7 @@ impl Session {
             || self.challenges.saturating_add(1) >= MAX_CHALLENGES
     }
 
-    /// The failure that led to the present status.
+    /// The failure that led to the current status.
     pub fn failure(&self) -> Option<FailureCode> {
         match &self.status {
             Status::Refused(unpaid) | Status::Error(unpaid) => Some(unpaid.failure),

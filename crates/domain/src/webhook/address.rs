@@ -6,7 +6,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether this is a unicast address of the public internet: not private, loopback, link-local,
-/// multicast, reserved, nor one of these in another notation (mapped, translated, tunnelled).
+/// multicast, reserved, nor one of these in another notation (mapped, translated, tunneled).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),

@@ -18,7 +18,7 @@ pub(crate) enum Action {
     LoseResponse(usize, Choice),
     /// A call times out before it arrives; it may still arrive later.
     Delay(usize),
-    /// A call is certainly not sent.
+    /// A call is definitely not sent.
     NotSent(usize),
     /// The process crashes before its call.
     CrashBefore(usize),

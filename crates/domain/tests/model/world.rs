@@ -1,4 +1,4 @@
-//! The world of one session: the stored records, calls in progress, and the PSP.
+//! The model's state: the stored records, calls in progress, and the PSP.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 

@@ -79,7 +79,7 @@ fn a_refused_capture_or_a_requested_cancel_ends_automatic_capture() {
     assert_eq!(planned(&records.session), None);
 }
 
-/// A capture or cancel in place of an automatic capture that was certainly not sent.
+/// A capture or cancel in place of an automatic capture that was definitely not sent.
 #[test]
 fn an_unsent_automatic_capture_can_be_replaced() {
     let records = authorized().capturing_automatically();

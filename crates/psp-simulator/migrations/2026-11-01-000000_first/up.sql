@@ -1,6 +1,6 @@
--- All instants are microseconds since 1970-01-01 UTC; all amounts are minor units.
+-- All times are microseconds since 1970-01-01 UTC; all amounts are minor units.
 
--- What the hosted fields made of a card. The card number itself is never stored.
+-- Cards entered in the hosted fields. The card number itself is never stored.
 CREATE TABLE tokens (
     token TEXT PRIMARY KEY NOT NULL,
     brand TEXT NOT NULL,
@@ -19,7 +19,7 @@ CREATE TABLE payments (
     reference TEXT NOT NULL,
     amount INTEGER NOT NULL CHECK (amount > 0),
     currency TEXT NOT NULL,
-    -- Whether to capture together with the authorisation.
+    -- Whether to capture together with the authorization.
     capture INTEGER NOT NULL,
     notification_url TEXT,
     behaviour TEXT NOT NULL,
@@ -32,7 +32,7 @@ CREATE TABLE payments (
     created_at INTEGER NOT NULL
 ) STRICT;
 
--- One row for each idempotency key ever seen, kept for good.
+-- One row for each idempotency key ever seen, kept permanently.
 CREATE TABLE operations (
     idempotency_key TEXT PRIMARY KEY NOT NULL,
     kind TEXT NOT NULL,
@@ -44,18 +44,18 @@ CREATE TABLE operations (
     fingerprint TEXT NOT NULL,
     amount INTEGER NOT NULL,
     currency TEXT NOT NULL,
-    -- What the call was answered, and is answered again.
+    -- The first response, repeated for the same key.
     answer TEXT NOT NULL,
     answer_reason TEXT,
-    -- What has become of it by now.
+    -- The current result.
     result TEXT NOT NULL,
     reason TEXT,
-    -- Decided when the call came in: refuse it for this reason when it is carried out.
+    -- Decided when the call came in: refuse it for this reason when it is processed.
     forced_reason TEXT,
     fail_late INTEGER NOT NULL,
-    -- When accepted work is to be done (asynchronous mode).
+    -- When the accepted work is to be done (asynchronous mode).
     due_at INTEGER,
-    -- When what was done is to be taken back (fail_late).
+    -- When the completed work is to be reversed (fail_late).
     late_at INTEGER,
     created_at INTEGER NOT NULL
 ) STRICT;
@@ -90,7 +90,7 @@ CREATE TABLE notifications (
 ) STRICT;
 CREATE INDEX notifications_due ON notifications (next_try_at) WHERE delivered_at IS NULL;
 
--- The faults as they were put.
+-- The configured faults.
 CREATE TABLE faults (
     id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
     settings TEXT NOT NULL

@@ -1,7 +1,7 @@
 //! A payment call: spends a token, authorizes the card, holds or captures the amount.
 
 use super::{CallResponse, WORK_DELAY, recorded_response};
-use crate::codes::{Behaviour, Kind, Outcome, Reason, Status};
+use crate::codes::{Behavior, Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
 use crate::store::StoreError;
@@ -34,7 +34,7 @@ pub(crate) fn pay(
     let (mut payment, forced_reason) = open_payment(transaction, &call)?;
     let mut operation = new_operation(transaction, call, &payment, forced_reason);
     // A challenge is never asynchronous: it needs the shopper at once and is not a result.
-    let challenge = payment.behaviour == Behaviour::Challenge && forced_reason.is_none();
+    let challenge = payment.behavior == Behavior::Challenge && forced_reason.is_none();
     if transaction.faults.settings.asynchronous() && !challenge {
         operation.due_at = Some(transaction.now + WORK_DELAY);
     } else {
@@ -54,16 +54,16 @@ pub(super) fn resolve(
     payment: &mut Payment,
     operation: &mut Operation,
 ) -> Result<(), StoreError> {
-    let refusal = operation.forced_reason.or(match payment.behaviour {
-        Behaviour::Approve | Behaviour::Chargeback | Behaviour::Challenge => None,
-        Behaviour::CardDeclined => Some(Reason::CardDeclined),
-        Behaviour::InsufficientFunds => Some(Reason::InsufficientFunds),
-        Behaviour::ExpiredCard => Some(Reason::ExpiredCard),
+    let refusal = operation.forced_reason.or(match payment.behavior {
+        Behavior::Approve | Behavior::Chargeback | Behavior::Challenge => None,
+        Behavior::CardDeclined => Some(Reason::CardDeclined),
+        Behavior::InsufficientFunds => Some(Reason::InsufficientFunds),
+        Behavior::ExpiredCard => Some(Reason::ExpiredCard),
     });
     if let Some(reason) = refusal {
         return refuse(transaction, payment, operation, reason);
     }
-    if payment.behaviour == Behaviour::Challenge {
+    if payment.behavior == Behavior::Challenge {
         payment.status = Status::Challenge;
         payment.challenge_id = Some(entropy::random_id("ch_")?);
         operation.result = Outcome::Challenge;
@@ -126,9 +126,9 @@ fn open_payment(
         currency: call.currency.clone(),
         capture: call.capture,
         notification_url: call.notification_url.clone(),
-        behaviour: token
+        behavior: token
             .as_ref()
-            .map_or(Behaviour::Approve, |token| token.behaviour),
+            .map_or(Behavior::Approve, |token| token.behavior),
         brand: token.as_ref().map(|token| token.brand.clone()),
         last4: token.map(|token| token.last4),
         status: Status::Pending,

@@ -5,7 +5,7 @@ use diesel::sqlite::Sqlite;
 use serde::Serialize;
 
 use super::schema::payments;
-use crate::codes::{Behaviour, Status};
+use crate::codes::{Behavior, Status};
 
 /// A payment with its held, captured and refunded amounts.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
@@ -20,7 +20,7 @@ pub(crate) struct Payment {
     pub(crate) currency: String,
     pub(crate) capture: bool,
     pub(crate) notification_url: Option<String>,
-    pub(crate) behaviour: Behaviour,
+    pub(crate) behavior: Behavior,
     pub(crate) brand: Option<String>,
     pub(crate) last4: Option<String>,
     pub(crate) status: Status,

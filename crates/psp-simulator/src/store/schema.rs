@@ -5,7 +5,8 @@ diesel::table! {
         token -> Text,
         brand -> Text,
         last4 -> Text,
-        behaviour -> Text,
+        #[sql_name = "behaviour"]
+        behavior -> Text,
         created_at -> BigInt,
         used_by -> Nullable<Text>,
     }
@@ -20,7 +21,8 @@ diesel::table! {
         currency -> Text,
         capture -> Bool,
         notification_url -> Nullable<Text>,
-        behaviour -> Text,
+        #[sql_name = "behaviour"]
+        behavior -> Text,
         brand -> Nullable<Text>,
         last4 -> Nullable<Text>,
         status -> Text,

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::tokens;
-use crate::codes::Behaviour;
+use crate::codes::Behavior;
 
 /// A one-time payment-method token.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]
@@ -15,7 +15,7 @@ pub(crate) struct Token {
     pub(crate) id: String,
     pub(crate) brand: String,
     pub(crate) last4: String,
-    pub(crate) behaviour: Behaviour,
+    pub(crate) behavior: Behavior,
     pub(crate) created_at: i64,
     /// The key of the payment call that spent it.
     pub(crate) used_by: Option<String>,

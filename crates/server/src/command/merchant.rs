@@ -83,7 +83,7 @@ pub(super) enum MerchantCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub(super) struct Changes {
-    /// Whether payments are captured automatically or by the merchant's request.
+    /// Whether payments are captured automatically or at the merchant's request.
     #[arg(long)]
     capture: Option<Capture>,
     /// Seconds from authorization to automatic capture; 0 = capture with the authorization.
@@ -107,7 +107,7 @@ pub(super) struct Changes {
     logo: Option<OsString>,
 }
 
-/// Whether payments are captured automatically or by the merchant's request.
+/// Whether payments are captured automatically or at the merchant's request.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(super) enum Capture {
     /// The merchant captures by API request.

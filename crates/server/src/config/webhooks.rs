@@ -14,7 +14,7 @@ pub(crate) struct Webhooks {
     pub(crate) clock: WebhookClock,
 }
 
-/// How fast the schedule of deliveries goes by.
+/// Speed of the retry schedule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WebhookClock {

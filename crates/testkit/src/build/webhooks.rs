@@ -96,7 +96,7 @@ impl Builder {
             at: self.now(),
             status: answer.ok(),
             latency_ms: 17,
-            response: answer.map_or_else(|_| String::new(), |status| format!("said {status}")),
+            response: answer.map_or_else(|_| String::new(), |status| format!("status {status}")),
             error: answer.err(),
         }
     }

@@ -16,7 +16,7 @@ pub(super) const SEPARATOR: u8 = 0x1e;
 /// The second and last line of an irrelevant notification.
 const IRRELEVANT: &str = "irrelevant";
 
-/// Writes a notification with the present state of an operation.
+/// Writes a notification with the current state of an operation.
 pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
     let request = ledger.request_of(operation).expect("the operation arrived");
     let answer = ledger.current(operation).expect("the operation arrived");

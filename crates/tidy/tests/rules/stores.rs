@@ -50,14 +50,14 @@ const ONLY_IN_ONE: &[OnlyInOne] = &[
         "the plan depends on statistics",
     ),
     postgres("tests/store/operator_queries.rs", "for the test of plans"),
-    postgres("tests/store/proxy.rs", "stands between store and server"),
+    postgres("tests/store/proxy.rs", "a proxy between store and server"),
     postgres("tests/store/races.rs", "writes are concurrent"),
     postgres("tests/store/replication.rs", "a standby"),
     postgres("tests/store/statistics.rs", "round trips are counted"),
     postgres("tests/store/tls.rs", "a network"),
     sqlite("tests/store/file.rs", "there is one file"),
     sqlite(
-        "src/prepared.rs",
+        "src/returning.rs",
         "Diesel prepares each UPDATE anew, and parsing costs more than running",
     ),
     sqlite(

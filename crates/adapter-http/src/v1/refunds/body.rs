@@ -50,9 +50,9 @@ pub(crate) struct OrderedRefundBody {
 }
 
 impl OrderedRefundBody {
-    /// The acknowledgement of a request: always `refund_requested`, whatever the refund's present
+    /// The acknowledgment of a request: always `refund_requested`, whatever the refund's current
     /// status.
-    pub(crate) fn acknowledgement(refund: &Refund) -> Self {
+    pub(crate) fn acknowledgment(refund: &Refund) -> Self {
         Self {
             status: RefundStatus::Requested.name(),
             ..Self::from(refund)

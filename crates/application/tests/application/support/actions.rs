@@ -213,7 +213,7 @@ impl World {
         refunds::request::request(&self.app, self.post(key, "/v1/refunds", &body), new).await
     }
 
-    /// The PSP sends a notification with the present state of this operation.
+    /// The PSP sends a notification with the current state of this operation.
     pub(crate) async fn notify(&self, operation: OperationId) -> Result<(), Error> {
         self.deliver(&self.psp.notification_body(operation)).await
     }
@@ -247,7 +247,7 @@ impl World {
         self.store.session(order.id).await.unwrap().unwrap()
     }
 
-    /// The present status.
+    /// The current status.
     pub(crate) async fn status(&self, order: &Order) -> StatusName {
         self.session(order).await.status_at(self.now())
     }

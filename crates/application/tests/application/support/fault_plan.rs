@@ -22,7 +22,7 @@ pub(crate) enum FaultPoint {
 /// The fault at a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PlannedFault {
-    /// A commit or write stores nothing; a call or webhook is certainly not sent.
+    /// A commit or write stores nothing; a call or webhook is definitely not sent.
     Before,
     /// A commit or write is stored, but its outcome is unknown; the response to a call or webhook
     /// is lost.

@@ -1,5 +1,5 @@
 //! Clients that retry: the same request under the same key until there is a response, the same card
-//! token until its outcome is known, a new token if the attempt was certainly not sent.
+//! token until its outcome is known, a new token if the attempt was definitely not sent.
 
 use oncharge_application::{Error, checkout::ShopperState};
 use oncharge_domain::{
@@ -37,7 +37,7 @@ impl World {
         panic!("never answered");
     }
 
-    /// Starts to pay with a card, with a new token after each attempt that was certainly not sent.
+    /// Starts to pay with a card, with a new token after each attempt that was definitely not sent.
     pub(crate) async fn retry_starting_payment(&self, order: &Order, card: &str) -> ShopperState {
         for n in 0..ROUNDS {
             let token = format!("tok_{card}_{n}");

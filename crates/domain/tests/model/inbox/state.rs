@@ -184,7 +184,7 @@ impl InboxState {
         self.jobs[worker].stage = stage;
     }
 
-    /// Whether the notification has an effect on this session in the present state. An inconsistent
+    /// Whether the notification has an effect on this session in the current state. An inconsistent
     /// combination is refused.
     fn has_effect(&self, session: &Session, (operation, answer): &Fact) -> bool {
         let mut records = self.world.records.clone();
@@ -207,7 +207,7 @@ impl InboxState {
             return;
         }
         if job.stage == Stage::Effective(false) && checks_versions(mutation) {
-            // A conflict: the worker decides again on the present state.
+            // A conflict: the worker decides again on the current state.
             job.stage = self.read_session();
             return self.jobs.push(job);
         }

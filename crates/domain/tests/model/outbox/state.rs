@@ -403,7 +403,7 @@ impl OutboxState {
         }
     }
 
-    /// The merchant sets this endpoint in place of the present one.
+    /// The merchant sets this endpoint in place of the current one.
     pub(super) fn set_endpoint(&mut self, url: EndpointUrl) {
         self.endpoint = Some(Endpoint {
             url,

@@ -1,4 +1,4 @@
-//! Runs statements that Diesel would parse each time as prepared ones.
+//! Runs statements with `RETURNING` as prepared ones; Diesel would parse them each time.
 //!
 //! By `load`: `execute` passes Diesel a reference to the statement, and a reference does not pass
 //! on that the statement may be cached.
