@@ -146,7 +146,7 @@ impl WorkQueue for SqliteStore {
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::from(audit);
         let dismissed = self.write(Priority::Request, move |connection| {
-            let name = |known| operations::contradiction.eq(known.name());
+            let name = |known: Contradiction| operations::contradiction.eq(known.name());
             let row = operations::table.find(Value(operation));
             let listed = row.filter(name(Contradiction::Listed));
             let update = diesel::update(listed).set(name(Contradiction::Dismissed));

@@ -63,11 +63,7 @@ pub async fn an_open_operations_key_is_kept(store: &TestedStore) -> anyhow::Resu
     let bound = fixture.build.now().plus_seconds(1);
     let records = Rows::IdempotencyRecords;
     let exactly = delete(store, records, fixture.build.now()).await?;
-    ensure_eq!(
-        exactly,
-        0,
-        "the number of records deleted exactly at the bound"
-    );
+    ensure_eq!(exactly, 0, "records deleted exactly at the bound");
     let deleted = delete(store, records, bound).await?;
     ensure_eq!(
         deleted,

@@ -226,19 +226,12 @@ pub async fn only_due_notifications_are_claimed(store: &TestedStore) -> anyhow::
         kept[1..],
         "the notifications claimed before the postponed one is due"
     );
+    let order = [kept[1], kept[2], kept[0]];
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
-    ensure_eq!(
-        all,
-        [kept[1], kept[2], kept[0]],
-        "the notifications claimed once the postponed one is due"
-    );
+    ensure_eq!(all, order, "claimed once the postponed one is due");
     queue.release(lease, start).await?;
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
-    ensure_eq!(
-        all,
-        [kept[1], kept[2], kept[0]],
-        "the notifications claimed after a release under a lost lease"
-    );
+    ensure_eq!(all, order, "claimed after a release under a lost lease");
     ensure_eq!(
         fixture.notification(over.id).await?.status,
         NotificationStatus::Irrelevant,
