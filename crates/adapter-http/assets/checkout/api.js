@@ -44,7 +44,7 @@ const Api = (config) => {
     pay: (token) => exchange("POST", "pay", { payment_method: token }, 40),
     status: () => exchange("GET", "status", null, 15),
     abandon: () => exchange("POST", "abandon", {}, 40),
-    // Submits a one-time code, {code}, or requests another, {resend: true}. Each call counts as an attempt.
+    // Submits a one-time code, {code}, or requests another, {resend: true}. Each call counts as a try.
     otp: (body) => exchange("POST", "otp", body, 40),
   };
 };
