@@ -40,10 +40,10 @@ describe('a merchant’s branding', { timeout: 4 * TIMEOUT }, () => {
     rmSync(directory, { recursive: true, force: true });
   });
   afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
+    const consoleErrors = visitors.flatMap((visitor) => visitor.consoleErrors);
     await Promise.all(visitors.map((visitor) => visitor.close()));
     visitors = [];
-    assert.deepEqual(complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(consoleErrors, [], 'errors in the browser’s console');
   });
 
   const logoFile = (text) => {
