@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CARDS, checkoutOf, start } from './harness.mjs';
-import { TestPages, addFrame, framing, messagesFromOnCharge, listenIn, post, reported } from './support/test_pages.mjs';
+import { TestPages, addFrame, framing, listenIn, messagesFromOnCharge, post, reported } from './support/test_pages.mjs';
 
 const TIMEOUT = 180_000;
 const EVIL = 'https://evil.test';
@@ -49,7 +49,8 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
         return `o=${origin}&n=${NONCE}${n}`;
       }),
     ];
-    assert.deepEqual(await received(testPages.address, session, ...wrong), [], 'a page without a valid nonce received messages');
+    const unexpected = await received(testPages.address, session, ...wrong);
+    assert.deepEqual(unexpected, [], 'a page without a valid nonce received messages');
   });
 
   test('posts messages only to the named origin, of several that may frame it', { timeout: TIMEOUT }, async () => {
