@@ -85,7 +85,7 @@ async function checkoutStates(harness) {
 async function shop(harness) {
   const visitor = await harness.visit(`${harness.service.demoShopUrl}/?mug=2&lamp=1`, DESKTOP);
   const { page } = visitor;
-  await picture(page, 'shop-goods');
+  await picture(page, 'shop-products');
   await page.getByRole('button', { name: 'Place order' }).click();
   await page.waitForURL(/\/orders\/\d+$/);
   const checkout = await checkoutOf(visitor, harness.service);
@@ -96,8 +96,8 @@ async function shop(harness) {
   await page.getByRole('button', { name: /^Capture/ }).click();
   await page.getByLabel(/^Amount in/).fill('24');
   await page.getByRole('button', { name: 'Refund this amount' }).click();
-  const told = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
-  await told('refund.succeeded');
+  const eventShown = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
+  await eventShown('refund.succeeded');
   await page.evaluate(() => window.scrollTo(0, 0));
   await picture(page, 'shop-order', { most: 1400 });
   const number = new URL(page.url()).pathname.split('/').at(-1);
@@ -114,7 +114,7 @@ async function operatorsView(harness, number) {
   await page.goto(`${harness.service.opsUrl}/ops/sessions?q=${body.data[0].session_id}`);
   await page.getByRole('link', { name: body.data[0].session_id }).click();
   await page.getByRole('heading', { name: body.data[0].session_id }).waitFor();
-  await picture(page, 'ops-story', { most: 1200 });
+  await picture(page, 'ops-session-history', { most: 1200 });
   await visitor.close();
 }
 

@@ -29,7 +29,7 @@ async function openWithCode(scene, answer, options) {
   await checkout.pay(CARDS.approved);
   await checkout.heading('otp.heading');
   await checkout.says('live.otp.text', { destination: DESTINATION });
-  const field = checkout.frame.getByLabel(checkout.words.text('otp.label'), { exact: true });
+  const field = checkout.frame.getByLabel(checkout.texts.text('otp.label'), { exact: true });
   return { ...seen, posted, field };
 }
 
@@ -109,7 +109,7 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     assert.equal(await again.isVisible(), false, 'not at once');
     await page.clock.fastForward('00:30');
     await again.click();
-    await checkout.frame.getByRole('status').filter({ hasText: checkout.words.text('live.otp.sent') }).waitFor();
+    await checkout.frame.getByRole('status').filter({ hasText: checkout.texts.text('live.otp.sent') }).waitFor();
     assert.deepEqual(posted, [{ resend: true }]);
     assert.ok(await focused(field), 'the focus is in the field');
     assert.equal(await again.isVisible(), false, 'not again at once');

@@ -28,7 +28,7 @@ describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrenc
     assert.equal(await checkout.payButton.isVisible(), false);
     assert.equal(await checkout.textOf('expiry.soon').isVisible(), false);
     await scene.assertMoney(session, 'expired', []);
-    await checkout.wayBack.click();
+    await checkout.backLink.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     assert.equal(new URL(page.url()).searchParams.get('status'), 'expired');
 
@@ -66,7 +66,7 @@ const expiresIn = ({ frame }) =>
 
 describeScenes('two minutes before the expiry', {}, ({ scenario, once }) => {
   const prepare = ({ page }) => page.clock.install();
-  const announcement = ({ frame, words }) => frame.getByRole('status').filter({ hasText: words.pattern('expiry.soon') });
+  const announcement = ({ frame, texts }) => frame.getByRole('status').filter({ hasText: texts.pattern('expiry.soon') });
 
   scenario('the form announces it, once', async (scene) => {
     const session = await scene.createSession();

@@ -59,7 +59,7 @@ describeScenes('during a payment', {}, ({ pair, once }) => {
 
     await checkout.pay(CARDS.approved);
     await checkout.heading('success.heading');
-    await checkout.wayBack.click();
+    await checkout.backLink.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     await page.goBack();
     const again = await scene.checkoutOf(visitor, session);
@@ -179,7 +179,7 @@ describeScenes('during a payment', {}, ({ pair, once }) => {
     await scene.harness.cancel(session);
     await checkout.payButton.click();
     await checkout.heading('cancelled.heading');
-    await checkout.wayBack.click();
+    await checkout.backLink.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     assert.equal(new URL(page.url()).searchParams.get('status'), 'cancelled');
     await scene.assertMoney(session, 'cancelled', ['authorise 9999', 'void 9999']);

@@ -91,7 +91,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
     await checkout.pay(CARDS.declined);
     await checkout.heading('refused.heading');
     assert.equal(await checkout.payButton.isVisible(), false, 'the button is still visible');
-    await checkout.wayBack.click();
+    await checkout.backLink.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
     assert.equal(new URL(page.url()).searchParams.get('status'), 'refused');
     await scene.assertMoney(session, 'refused', []);
@@ -104,7 +104,7 @@ describeScenes('paying', {}, ({ scenario, pair, once }) => {
 
     await checkout.enter('4242 4242 4242 4241');
     await checkout.payButton.click();
-    await checkout.alerts('live.invalid', { fields: checkout.words.text('live.invalid.number') });
+    await checkout.alerts('live.invalid', { fields: checkout.texts.text('live.invalid.number') });
     const number = fields.locator('#number');
     await becomes(() => number.getAttribute('aria-invalid'), 'true', 'the field is marked');
     await fields.locator('#number-error').filter({ hasText: /\S/ }).waitFor();

@@ -18,13 +18,13 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
 
   // In every test: no errors on the page, and no requests to other hosts.
   afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
+    const consoleErrors = visitors.flatMap((visitor) => visitor.consoleErrors);
     const elsewhere = visitors
       .flatMap(({ requests }) => requests.map(({ url }) => url))
       .filter((url) => !url.startsWith('data:') && new URL(url).origin !== harness.service.baseUrl);
     await Promise.all(visitors.map((visitor) => visitor.close()));
     visitors = [];
-    assert.deepEqual(complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(consoleErrors, [], 'errors in the browser’s console');
     assert.deepEqual(elsewhere, [], 'requests to others');
   });
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CARDS, checkoutOf, start } from './harness.mjs';
-import { Lab, addFrame, framing, heardOfOnCharge, listenIn, post, reported } from './support/lab.mjs';
+import { TestPages, addFrame, framing, listenIn, messagesFromOnCharge, post, reported } from './support/test_pages.mjs';
 
 const TIMEOUT = 180_000;
 const EVIL = 'https://evil.test';
@@ -10,17 +10,17 @@ const NONCE = 'f'.repeat(32);
 
 describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
   let harness;
-  let lab;
+  let testPages;
 
   before(async () => (harness = await start()));
   after(() => harness?.close());
-  beforeEach(() => (lab = new Lab(harness)));
-  afterEach(() => lab.close());
+  beforeEach(() => (testPages = new TestPages(harness)));
+  afterEach(() => testPages.close());
 
   /** The messages that a page at `address` receives from the session, framed once with each of these fragments. */
   const received = async (address, session, ...fragments) => {
     const checkout = harness.service.checkoutUrl(session);
-    const { page } = await lab.at(address, framing(...fragments.map((fragment) => `${checkout}#${fragment}`)));
+    const { page } = await testPages.at(address, framing(...fragments.map((fragment) => `${checkout}#${fragment}`)));
     for (let n = 0; n < fragments.length; n += 1) {
       await page.frameLocator('iframe').nth(n).locator('.fields:not(.loading)').waitFor();
       const frame = await (await page.locator('iframe').nth(n).elementHandle()).contentFrame();
@@ -28,13 +28,13 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
       await frame.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       await post(page, frame, []);
     }
-    return heardOfOnCharge(page);
+    return messagesFromOnCharge(page);
   };
 
   test('posts messages to its shop only, with the correct origin and a nonce', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const shop = harness.shop.origin;
-    const messages = await received(lab.address, session, `o=${shop}&n=${NONCE}`);
+    const messages = await received(testPages.address, session, `o=${shop}&n=${NONCE}`);
     assert.deepEqual([...new Set(messages.map(({ data }) => data.type))].sort(), ['ready', 'resize']);
     for (const { origin, data } of messages) {
       assert.equal(origin, harness.service.baseUrl);
@@ -49,7 +49,8 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
         return `o=${origin}&n=${NONCE}${n}`;
       }),
     ];
-    assert.deepEqual(await received(lab.address, session, ...wrong), [], 'a page without a valid nonce received messages');
+    const unexpected = await received(testPages.address, session, ...wrong);
+    assert.deepEqual(unexpected, [], 'a page without a valid nonce received messages');
   });
 
   test('posts messages only to the named origin, of several that may frame it', { timeout: TIMEOUT }, async () => {
@@ -68,7 +69,7 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
   test('accepts the PSP’s messages only from the frame that it opened', { timeout: TIMEOUT }, async () => {
     const { service } = harness;
     const session = await harness.createSession();
-    const visitor = await lab.mounted(session);
+    const visitor = await testPages.mounted(session);
     const { page } = visitor;
     const checkout = await checkoutOf(visitor, service, session);
     await checkout.ready();
@@ -81,22 +82,22 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
     while (frames().length === 0) await page.waitForEvent('framenavigated');
     const [foreign] = frames();
     const said = { source: 'psp-simulator', session: session.session_id };
-    const words = ['submit', 'ready', 'resize', 'token', 'challenge_done'].map((type) => {
+    const forged = ['submit', 'ready', 'resize', 'token', 'challenge_done'].map((type) => {
       return { ...said, type, token: 'tok_forged', height: 999 };
     });
     await listenIn(checkout.frame);
     // From another window of the PSP's origin, and from the shop's.
-    await post(checkout.frame, foreign, words, { toFirstFrame: true });
-    await post(checkout.frame, page.mainFrame(), words, { toFirstFrame: true });
+    await post(checkout.frame, foreign, forged, { toFirstFrame: true });
+    await post(checkout.frame, page.mainFrame(), forged, { toFirstFrame: true });
     // From its own frame, but about another session, or without the PSP's name.
-    const strange = words.map((it) => ({ ...it, session: 'cs_1' })).concat({ ...words[0], source: 'oncharge' });
+    const strange = forged.map((it) => ({ ...it, session: 'cs_1' })).concat({ ...forged[0], source: 'oncharge' });
     await post(checkout.frame, own, strange);
     assert.equal(await checkout.frame.locator('[aria-busy="true"]').count(), 0, 'a payment has started');
     const pays = () => visitor.requests.filter(({ url }) => url.endsWith('/pay')).length;
     assert.equal(pays(), 0, 'a payment was sent');
 
     // A message of its own frame is accepted: Enter in a field pays.
-    await own.evaluate((it) => window.parent.postMessage(it, '*'), words[0]);
+    await own.evaluate((it) => window.parent.postMessage(it, '*'), forged[0]);
     await reported(page, session, `result ${session.session_id} authorized`);
     assert.equal(pays(), 1);
   });

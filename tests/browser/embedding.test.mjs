@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
 import { CARDS, checkoutOf, start } from './harness.mjs';
 import { untilFits } from './support/fit.mjs';
-import { Lab, addFrame, mounting, post, reported, reports, stage } from './support/lab.mjs';
+import { TestPages, addFrame, mounting, post, reported, reports, stage } from './support/test_pages.mjs';
 import { becomes } from './support/until.mjs';
 
 const TIMEOUT = 180_000;
@@ -12,12 +12,12 @@ const NONCE = 'f'.repeat(32);
 
 describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
   let harness;
-  let lab;
+  let testPages;
 
   before(async () => (harness = await start()));
   after(() => harness?.close());
-  beforeEach(() => (lab = new Lab(harness)));
-  afterEach(() => lab.close());
+  beforeEach(() => (testPages = new TestPages(harness)));
+  afterEach(() => testPages.close());
 
   const height = (page, { session_id }) =>
     page.evaluate((id) => document.querySelector(`#${id} iframe`).offsetHeight, session_id);
@@ -26,10 +26,10 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
   test('accepts messages only from the page that it framed, with its nonce', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const other = await harness.createSession();
-    const visitor = await lab.mounted(session);
+    const visitor = await testPages.mounted(session);
     const { page } = visitor;
     await reported(page, session, 'ready');
-    const frame = await lab.frame(visitor, session);
+    const frame = await testPages.frame(visitor, session);
     await frame.locator('.fields:not(.loading)').waitFor();
     // From here on the page has a fixed height, so that it reports no other one.
     await frame.locator('main').evaluate((main) => (main.style.height = '700px'));
@@ -81,10 +81,10 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
 
   test('separates two sessions on one page', { timeout: TIMEOUT }, async () => {
     const [first, second] = [await harness.createSession(), await harness.createSession()];
-    const visitor = await lab.mounted(first, second);
+    const visitor = await testPages.mounted(first, second);
     const { page } = visitor;
     await Promise.all([reported(page, first, 'ready'), reported(page, second, 'ready')]);
-    const frames = [await lab.frame(visitor, first), await lab.frame(visitor, second)];
+    const frames = [await testPages.frame(visitor, first), await testPages.frame(visitor, second)];
     assert.notEqual(await nonceOf(frames[0]), await nonceOf(frames[1]), 'two sessions have the same nonce');
 
     // Messages of one session's page about the other session, with the other's nonce.
@@ -104,7 +104,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
 
   test('unmounts completely, and mounts again', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
-    const visitor = await lab.mounted(session);
+    const visitor = await testPages.mounted(session);
     const { page } = visitor;
     await reported(page, session, 'ready');
 
@@ -139,14 +139,14 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     const [stale, away, silent] = ['cs_1', 'cs_2', 'cs_3'].map((id) => {
       return { session_id: id, iframe_url: `/checkout/${id}?token=pt_1` };
     });
-    const visitor = await lab.visitor();
+    const visitor = await testPages.visitor();
     const { page } = visitor;
     await page.clock.install();
     await page.route(`${baseUrl}/checkout/cs_2*`, (route) => route.abort('connectionrefused'));
     await page.route(`${baseUrl}/checkout/cs_3*`, () => {});
-    await stage(page, lab.address, mounting(harness.service, [foreign, stale, away, silent, good]));
+    await stage(page, testPages.address, mounting(harness.service, [foreign, stale, away, silent, good]));
     const warned = page.waitForEvent('console', (message) => message.text().includes('did not load'));
-    await page.goto(lab.address, { waitUntil: 'domcontentloaded' });
+    await page.goto(testPages.address, { waitUntil: 'domcontentloaded' });
 
     for (const session of [foreign, stale, away]) await reported(page, session, `error ${session.session_id}`);
     assert.ok((await warned).text().includes(harness.shop.origin), 'the warning contains the origin');
@@ -170,7 +170,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
   });
 
   test('rejects invalid arguments with a message', { timeout: TIMEOUT }, async () => {
-    const { page } = await lab.mounted();
+    const { page } = await testPages.mounted();
     const thrown = await page.evaluate((base) => {
       document.body.insertAdjacentHTML('beforeend', '<img name="currentScript" src="data:,">');
       const why = (target, options) => {
@@ -193,14 +193,14 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
         why('main', { iframeUrl: `${base}/checkout/cs_1/status` }),
       ];
     }, harness.service.baseUrl);
-    const words = (what) => `TypeError: OnCharge.mount: ${what}`;
-    const noCheckout = words('iframeUrl must be the URL of a checkout');
+    const typeError = (what) => `TypeError: OnCharge.mount: ${what}`;
+    const noCheckout = typeError('iframeUrl must be the URL of a checkout');
     assert.deepEqual(thrown, [
-      words('no element matches #absent'),
-      words('no element matches null'),
-      words('iframeUrl is missing'),
-      words('iframeUrl is missing'),
-      words('iframeUrl must be a URL'),
+      typeError('no element matches #absent'),
+      typeError('no element matches null'),
+      typeError('iframeUrl is missing'),
+      typeError('iframeUrl is missing'),
+      typeError('iframeUrl must be a URL'),
       ...Array(4).fill(noCheckout),
     ]);
     assert.equal(await page.locator('iframe').count(), 0, 'something was mounted');
@@ -208,7 +208,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
 
   test('does not send the shop’s address to the checkout', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
-    const visitor = await lab.mounted(session);
+    const visitor = await testPages.mounted(session);
     await visitor.page.evaluate(() => {
       // As a shop may configure it; the script's own request was sent under the browser's default.
       const meta = document.createElement('meta');
@@ -225,7 +225,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
   test('takes its origin from its own script element, whatever others exist', { timeout: TIMEOUT }, async () => {
     const session = await harness.createSession();
     const body = `<img name="currentScript" src="${EVIL}/oncharge.js">` + mounting(harness.service, [session]);
-    const visitor = await lab.at(lab.address, body);
+    const visitor = await testPages.at(testPages.address, body);
     await reported(visitor.page, session, 'ready');
     assert.deepEqual(visitor.requestsTo(EVIL).filter(({ url }) => url.includes('/checkout/')), []);
   });

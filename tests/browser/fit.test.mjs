@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, PROFILES, checkoutOf, start } from './harness.mjs';
 import { untilFits } from './support/fit.mjs';
-import { admit, mounting, stage } from './support/lab.mjs';
+import { admit, mounting, stage } from './support/test_pages.mjs';
 import { STATES } from './support/states.mjs';
 import { until } from './support/until.mjs';
 

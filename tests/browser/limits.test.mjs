@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CARDS, start } from './harness.mjs';
-import { admit, framing, stage } from './support/lab.mjs';
+import { admit, framing, stage } from './support/test_pages.mjs';
 import { CLUSTER, freshDatabase } from './support/postgres.mjs';
 import { describeScenes } from './support/scenes.mjs';
 
@@ -104,7 +104,7 @@ async function assertFramed(scene, session, address) {
 async function assertNotFramed(scene, session, address) {
   const visitor = await framed(scene, session, address);
   visitor.tolerate(/frame-ancestors/);
-  await visitor.complaint(/frame-ancestors/);
+  await visitor.consoleError(/frame-ancestors/);
   const addresses = visitor.page.frames().map((frame) => frame.url());
   assert.ok(!addresses.some((it) => it.startsWith(scene.service.baseUrl)), `it was framed: ${addresses}`);
   return visitor;

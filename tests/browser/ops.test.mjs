@@ -102,8 +102,8 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     assert.equal(answer.status(), status, address);
     await visitor.page.getByRole('heading', { level: 1, name: heading }).waitFor();
     await lookAt(visitor.page, address, TWO_LOOKS);
-    const complaints = visitor.complaints.splice(0).filter((text) => !text.includes(`status of ${status}`));
-    assert.deepEqual(complaints, [], `${address}: the console`);
+    const consoleErrors = visitor.consoleErrors.splice(0).filter((text) => !text.includes(`status of ${status}`));
+    assert.deepEqual(consoleErrors, [], `${address}: the console`);
   };
 
   test('leads from stuck work to the session’s complete history', { timeout: TIMEOUT }, async () => {
@@ -137,7 +137,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     await page.locator('details').evaluateAll((all) => all.forEach((it) => (it.open = true)));
     await assertDiscreet(page, 'the story');
     await lookAt(page, 'the story');
-    assert.deepEqual(visitor.complaints, []);
+    assert.deepEqual(visitor.consoleErrors, []);
     await visitor.close();
   });
 
@@ -178,7 +178,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     assert.match(label, /Reference/);
     const [id, reference] = [await page.getByRole('rowheader').boundingBox(), await cell.boundingBox()];
     assert.ok(reference.y > id.y + id.height - 1, 'the cells are below each other');
-    assert.deepEqual(visitor.complaints, []);
+    assert.deepEqual(visitor.consoleErrors, []);
     await visitor.close();
   });
 

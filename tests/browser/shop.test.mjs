@@ -32,9 +32,9 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     const { page, session } = await shop.paid();
     assert.ok(session.psp_reference);
     for (const name of [session.session_id, session.psp_reference]) {
-      await page.locator('#facts').getByText(name, { exact: true }).waitFor();
+      await page.locator('#details').getByText(name, { exact: true }).waitFor();
     }
-    await page.locator('h1 + #standing').getByText('Payment: authorized').waitFor();
+    await page.locator('h1 + #status-label').getByText('Payment: authorized').waitFor();
     const reference = await page.getByRole('link', { name: 'API reference' }).getAttribute('href');
     assert.equal((await fetch(reference)).status, 200);
     await page.getByRole('link', { name: 'Operators’ view' }).click();
@@ -51,12 +51,12 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     assert.equal(await page.getByLabel('Amount in USD').inputValue(), '10.5', 'the input is lost');
     await button(page, 'Refund this amount').click();
     await entry(page, 'Refund of $10.50 succeeded').waitFor();
-    await page.locator('#standing').getByText('partially refunded').waitFor();
+    await page.locator('#status-label').getByText('partially refunded').waitFor();
     await shop.harness.assertMoney(session, 'captured', ['authorise 4800', 'capture 4800', 'refund 1050']);
 
     await button(page, 'Refund all $37.50').click();
     await page.getByRole('heading', { name: 'Refunded', exact: true }).waitFor();
-    await becomes(() => page.locator('#acts button').count(), 0, 'no action is left');
+    await becomes(() => page.locator('#actions button').count(), 0, 'no action is left');
     const ledger = ['authorise 4800', 'capture 4800', 'refund 1050', 'refund 3750'];
     await shop.harness.assertMoney(session, 'captured', ledger);
   });
@@ -67,7 +67,7 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await button(page, 'Cancel the order').click();
     await page.getByRole('heading', { name: 'The order is cancelled' }).waitFor();
     await entry(page, 'Cancelled').waitFor();
-    await becomes(() => page.locator('#acts button').count(), 0, 'no action is left');
+    await becomes(() => page.locator('#actions button').count(), 0, 'no action is left');
     await shop.harness.assertMoney(session, 'cancelled', ['authorise 4800', 'void 4800']);
   });
 

@@ -22,10 +22,10 @@ describeScenes('every view', {}, ({ pair }) => {
 async function assertHeading(checkout, { heading, first }) {
   const headings = checkout.frame.locator('h1, h2').filter({ visible: true });
   assert.equal(await headings.count(), 1, 'one visible heading');
-  assert.match(await headings.innerText(), checkout.words.pattern(heading));
+  assert.match(await headings.innerText(), checkout.texts.pattern(heading));
   if (first) return;
-  const [title, words] = [await checkout.frame.title(), await headings.innerText()];
-  assert.ok(title.startsWith(`${words} · `), `the title does not contain "${words}": ${title}`);
+  const [title, text] = [await checkout.frame.title(), await headings.innerText()];
+  assert.ok(title.startsWith(`${text} · `), `the title does not contain "${text}": ${title}`);
   assert.ok(await headings.evaluate((it) => it === document.activeElement), 'the focus is on the new heading');
 }
 
@@ -33,7 +33,7 @@ async function assertHeading(checkout, { heading, first }) {
 async function assertLanguage(page, checkout) {
   for (const frame of [checkout.frame, ...checkout.frame.childFrames()]) {
     const language = await frame.locator('html').getAttribute('lang');
-    assert.equal(language, checkout.words.language, `the language of ${frame.url().split('?')[0]}`);
+    assert.equal(language, checkout.texts.language, `the language of ${frame.url().split('?')[0]}`);
   }
   assert.notEqual(await page.title(), '');
 }

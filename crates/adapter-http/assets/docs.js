@@ -1,5 +1,5 @@
-// The API reference's own script: it copies, remembers a language, searches, and marks where the
-// reader is. The page is whole without it.
+// The API reference: copy buttons, language choice, search, scroll position. The page is complete
+// without it.
 "use strict";
 {
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -17,18 +17,18 @@
   try {
     choose(localStorage.getItem(KEY));
   } catch {
-    // A browser that keeps nothing shows curl.
+    // A browser without storage shows curl.
   }
   document.addEventListener("change", ({ target }) => {
     if (!target.matches(".languages input")) return;
-    // Examples above change their height: what the reader looks at stays where it is.
+    // Examples above change their height: the chosen example keeps its place on the screen.
     const before = target.getBoundingClientRect().top;
     choose(target.value);
     scrollBy(0, target.getBoundingClientRect().top - before);
     try {
       localStorage.setItem(KEY, target.value);
     } catch {
-      // It holds for this visit.
+      // Without storage the choice is kept until the page is left.
     }
   });
 
@@ -59,7 +59,7 @@
     }
   }
 
-  // ---- contents: folded on phones, and they show where the reader is ------------------------------
+  // ---- contents: folded on phones, with the current section marked --------------------------------
   const menu = document.querySelector(".menu");
   const wide = matchMedia("(min-width: 860px)");
   const fold = () => (menu.open = wide.matches);
@@ -87,11 +87,11 @@
   );
   for (const { section } of entries) seen.observe(section);
 
-  // ---- searching: the contents become the list of what was found ----------------------------------
+  // ---- search: the contents become the list of results --------------------------------------------
   const field = byId("search");
   const found = byId("found");
 
-  /** What a section says itself, without the sections in it. */
+  /** A section's own text, without the sections in it. */
   const own = (section) => {
     const inner = all("section, tr[id]", section).map((one) => one.textContent);
     return inner.reduce((text, part) => text.replace(part, ""), section.textContent).toLowerCase();
@@ -132,7 +132,7 @@
   });
   document.querySelector(".search").hidden = false;
 
-  // On a phone the contents stand above the text: whoever has chosen is taken past them.
+  // On a phone the contents are above the text: they fold after a choice.
   menu.addEventListener("click", ({ target }) => {
     if (!wide.matches && target.closest("a")) menu.open = false;
   });

@@ -2,11 +2,11 @@
 // page. What it reports is a hint for the shopper's eyes; the shop's server confirms by webhook or GET.
 (() => {
   "use strict";
-  // The page says that it is there before it has loaded: what has loaded and says nothing is another page.
+  // The page posts `ready` before its load event: a loaded page without it is another page.
   const AFTER_LOAD_MS = 1500;
-  const AT_MOST_MS = 20000;
+  const LOAD_TIMEOUT_MS = 20000;
 
-  // Only a real script element counts: markup of a shopper's may not pass for one by its name.
+  // Only a script element counts: other markup named `currentScript` would shadow the property.
   const script =
     document.currentScript instanceof HTMLScriptElement
       ? document.currentScript
@@ -46,9 +46,9 @@
   function frameOf(url, title) {
     const frame = document.createElement("iframe");
     frame.title = title || "Payment";
-    // The shop's address may hold what is nobody else's business.
+    // The shop's address may contain private data.
     frame.referrerPolicy = "no-referrer";
-    // About the height of the form, until the page tells its own.
+    // About the height of the form, until the page reports its own.
     frame.style.cssText = "display:block;width:100%;border:0;height:490px";
     frame.src = url.href;
     return frame;
@@ -76,7 +76,7 @@
       );
       if (onError) onError({ sessionId });
     }
-    let timer = setTimeout(fail, AT_MOST_MS);
+    let timer = setTimeout(fail, LOAD_TIMEOUT_MS);
     frame.addEventListener("load", () => {
       clearTimeout(timer);
       timer = setTimeout(fail, AFTER_LOAD_MS);

@@ -29,7 +29,7 @@
   }
 
   // All buttons of quantities belong to this form, those in the cart as well.
-  document.getElementById("goods").addEventListener("submit", (event) => {
+  document.getElementById("products").addEventListener("submit", (event) => {
     const { name, value } = event.submitter || {};
     const line = lines.find((line) => line.dataset.line === value);
     if (!line) return;

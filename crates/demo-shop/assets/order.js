@@ -1,4 +1,4 @@
-// The order's page: follows the order's life, and shows the checkout while there is something to pay.
+// The order's page: polls the order's state, and shows the checkout while there is something to pay.
 (() => {
   "use strict";
   const INTERVAL_MS = 1000;
@@ -6,8 +6,8 @@
   let timer;
   let checkout = null;
 
-  // Times come in UTC; people read their own.
-  function localise(within) {
+  // Times are sent in UTC and shown in the local time zone.
+  function localize(within) {
     for (const time of within.querySelectorAll("time")) {
       const at = new Date(time.dateTime);
       if (Number.isNaN(at.getTime())) continue;
@@ -16,7 +16,7 @@
     }
   }
 
-  // Entries that are as they were stay where they are, and with them what is selected in them.
+  // Unchanged entries keep their elements, and with them the selection in them.
   function update(list, fresh) {
     const items = Array.from(fresh.children);
     const ids = new Set(items.map((item) => item.id));
@@ -29,14 +29,14 @@
     });
   }
 
-  // The server renders each part. One that looks the same is left alone, and with it what is being
-  // typed into it; in one that has changed, focus stays where it was and what was opened stays open.
+  // The server renders each part. An unchanged part is not replaced, so its input is kept; a changed
+  // part keeps its focus and its open details.
   function replace(id, html) {
     const part = document.getElementById(id);
     const template = document.createElement("template");
     template.innerHTML = html;
     const fresh = template.content;
-    localise(fresh);
+    localize(fresh);
     for (const open of part.querySelectorAll("details[open] > summary")) {
       const again = fresh.getElementById(open.id);
       if (again) again.parentElement.open = true;
@@ -55,13 +55,13 @@
     checkout.unmount();
     checkout = null;
     for (const id of ["paying", "cards"]) document.getElementById(id).hidden = true;
-    // With the address that was good for paying.
+    // The address contains the pay token.
     delete document.getElementById("pay").dataset.iframeUrl;
     const heading = document.querySelector("#outcome h2");
     if (heading) heading.focus();
   }
 
-  async function look(when = "") {
+  async function poll(when = "") {
     clearTimeout(timer);
     try {
       const response = await fetch(order.dataset.state + when, { headers: { Accept: "application/json" } });
@@ -71,21 +71,21 @@
         settle(state.payable);
       }
     } catch {
-      // The shop does not answer: what was seen last stays, and the next look comes in a second.
+      // The shop does not respond: keep the last state, poll again in a second.
     }
     clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(() => look(), INTERVAL_MS);
+    if (!document.hidden) timer = setTimeout(() => poll(), INTERVAL_MS);
   }
 
   document.addEventListener("visibilitychange", () => {
     clearTimeout(timer);
-    if (!document.hidden) look();
+    if (!document.hidden) poll();
   });
 
   const pay = document.getElementById("pay");
   const unpayable = () => (document.getElementById("unpayable").hidden = false);
   if (pay && window.OnCharge) {
-    checkout = embedCheckout(pay, { onResult: () => look("?now"), onError: unpayable });
+    checkout = embedCheckout(pay, { onResult: () => poll("?now"), onError: unpayable });
   } else if (pay) unpayable();
 
   for (const button of document.querySelectorAll("[data-copy]")) {
@@ -99,6 +99,6 @@
     });
   }
 
-  localise(document);
-  look();
+  localize(document);
+  poll();
 })();

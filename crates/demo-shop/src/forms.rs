@@ -69,7 +69,7 @@ pub(crate) async fn action(
     if should_execute.await?.ok_or(PageError::NotFound)? {
         actions::execute(&shop, number).await?;
     }
-    Ok(redirect_to(&format!("/orders/{number}#acts-heading")))
+    Ok(redirect_to(&format!("/orders/{number}#actions-heading")))
 }
 
 fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {

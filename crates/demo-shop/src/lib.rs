@@ -171,7 +171,7 @@ pub fn start(listener: TcpListener, settings: Settings<'_>) -> anyhow::Result<Ru
 fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(assets::routes)
-        .route("/", web::get().to(pages::goods))
+        .route("/", web::get().to(pages::products))
         .route("/orders", web::get().to(pages::orders))
         .route("/orders", web::post().to(forms::place_order))
         .route("/orders/{number:[0-9]{1,18}}", web::get().to(pages::order))

@@ -105,7 +105,7 @@ impl Order {
         StatusLabel::of_status(self.sightings.last().map(|record| record.status))
     }
 
-    /// The query of a cart with the same goods.
+    /// The query of a cart with the same products.
     pub(crate) fn cart_query(&self) -> String {
         let pairs = self
             .lines

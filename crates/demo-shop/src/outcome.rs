@@ -9,7 +9,7 @@ pub(crate) struct Outcome {
     pub(crate) heading: String,
     pub(crate) text: String,
     pub(crate) tone: Tone,
-    /// The query of a cart with the same goods.
+    /// The query of a cart with the same products.
     pub(crate) reorder_query: Option<String>,
 }
 

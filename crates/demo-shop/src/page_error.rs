@@ -21,7 +21,7 @@ pub(crate) enum PageError {
 }
 
 #[derive(Template)]
-#[template(path = "missing.html")]
+#[template(path = "not_found.html")]
 struct NotFound<'a> {
     page: &'a str,
     heading: &'a str,

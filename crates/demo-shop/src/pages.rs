@@ -31,8 +31,8 @@ const CARDS: [(&str, &str); 5] = [
 ];
 
 #[derive(Template)]
-#[template(path = "goods.html")]
-struct Goods<'a> {
+#[template(path = "products.html")]
+struct Products<'a> {
     page: &'a str,
     cart: Cart,
 }
@@ -78,11 +78,11 @@ struct State<'a> {
 }
 
 /// `GET /`
-pub(crate) async fn goods(
+pub(crate) async fn products(
     query: web::Query<Vec<(String, String)>>,
 ) -> Result<HttpResponse, PageError> {
-    html(&Goods {
-        page: "goods",
+    html(&Products {
+        page: "products",
         cart: Cart::from_pairs(&query),
     })
 }

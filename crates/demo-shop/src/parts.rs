@@ -18,11 +18,12 @@ use crate::{
 
 /// HTML by the id of its element.
 #[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Parts {
-    pub(crate) standing: String,
+    pub(crate) status_label: String,
     pub(crate) outcome: String,
-    pub(crate) facts: String,
-    pub(crate) acts: String,
+    pub(crate) details: String,
+    pub(crate) actions: String,
     pub(crate) timeline: String,
     pub(crate) calls: String,
 }
@@ -40,8 +41,8 @@ struct OutcomePart<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "facts.html")]
-struct FactsPart<'a> {
+#[template(path = "details.html")]
+struct DetailsPart<'a> {
     session_id: Option<&'a str>,
     psp_reference: Option<&'a str>,
     card: Option<String>,
@@ -50,7 +51,7 @@ struct FactsPart<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "acts.html")]
+#[template(path = "actions.html")]
 struct ActionsPart<'a> {
     order: &'a Order,
     unreachable: Option<&'a str>,
@@ -77,20 +78,20 @@ impl Parts {
         let session = payment.map(|payment| &payment.session);
         let checkout = order.checkout.as_ref();
         let buttons::ActionPanel { buttons, hint } = buttons::action_panel(order, payment);
-        let standing = StatusLabelPart {
+        let status_label = StatusLabelPart {
             status_label: view.status_label(),
         };
         let outcome = OutcomePart {
             outcome: view.outcome.as_ref(),
         };
-        let facts = FactsPart {
+        let details = DetailsPart {
             session_id: checkout.map(|checkout| checkout.session_id.as_str()),
             psp_reference: session.and_then(|session| session.psp_reference.as_deref()),
             card: session.and_then(card_of),
             api: &shop.api,
             ops: &shop.ops,
         };
-        let acts = ActionsPart {
+        let actions = ActionsPart {
             order,
             unreachable: view.unreachable.as_deref(),
             buttons,
@@ -103,10 +104,10 @@ impl Parts {
             calls: shop.calls.for_order(order.number),
         };
         Ok(Self {
-            standing: standing.render()?,
+            status_label: status_label.render()?,
             outcome: outcome.render()?,
-            facts: facts.render()?,
-            acts: acts.render()?,
+            details: details.render()?,
+            actions: actions.render()?,
             timeline: timeline.render()?,
             calls: calls.render()?,
         })

@@ -15,8 +15,8 @@ impl Tone {
     pub(crate) fn class(self) -> &'static str {
         match self {
             Self::Plain => "",
-            Self::Good => "good-news",
-            Self::Bad => "bad-news",
+            Self::Good => "good",
+            Self::Bad => "bad",
         }
     }
 

@@ -1,4 +1,4 @@
-// The hosted card fields: formats while typing, checks on submit, trades the card for a token.
+// The hosted card fields: formats while typing, checks on submit, exchanges the card for a token.
 "use strict";
 (() => {
   const form = document.getElementById("card");
@@ -12,7 +12,7 @@
   const digitsOf = (text) => text.replace(/\D/g, "");
   let busy = false;
 
-  const tell = (type, more) =>
+  const send = (type, more) =>
     window.parent.postMessage({ source: "psp-simulator", session, type, ...more }, parentOrigin);
 
   // ---- formatting ------------------------------------------------------------------------------
@@ -32,8 +32,8 @@
       ? [digits.slice(0, 4), digits.slice(4, 10), digits.slice(10, 15)].filter(Boolean).join(" ")
       : (digits.match(/.{1,4}/g) || []).join(" ");
 
-  // "0430", "430", "04/30", "04/2030", "4/30" and what autofill writes, such as "2030-04". What is
-  // being erased is left as it is, so that the month can be mended without a fight.
+  // "0430", "430", "04/30", "04/2030", "4/30" and what autofill writes, such as "2030-04". Text
+  // is not reformatted while it is erased, so that the month can be corrected.
   const formatExpiry = (text, erasing) => {
     const clean = text.replace(/[^\d/-]/g, "");
     if (erasing) return clean.replace(/\/$/, "");
@@ -104,7 +104,7 @@
     }
     if (fields.length) {
       inputs[fields[0]].focus();
-      tell("invalid", { fields });
+      send("invalid", { fields });
     }
     return fields.length > 0;
   };
@@ -145,7 +145,7 @@
     return found;
   };
 
-  // What the server found wrong, put to the fields that the shopper sees.
+  // The server's errors by the field that the shopper sees.
   const fromServer = (details) => {
     const found = {};
     for (const { field } of details) {
@@ -156,7 +156,7 @@
     return found;
   };
 
-  const tokenise = async () => {
+  const tokenize = async () => {
     if (busy) return;
     const card = readCard();
     if (showErrors(check(card))) return;
@@ -170,12 +170,12 @@
       });
       const answer = await response.json();
       if (response.status === 201) {
-        tell("token", { token: answer.token, brand: answer.brand, last4: answer.last4 });
+        send("token", { token: answer.token, brand: answer.brand, last4: answer.last4 });
       } else if (response.status !== 422 || !showErrors(fromServer(answer.details || []))) {
-        tell("error");
+        send("error");
       }
     } catch {
-      tell("error");
+      send("error");
     } finally {
       busy = false;
     }
@@ -187,12 +187,12 @@
     Object.values(inputs).forEach(cleared);
   };
 
-  // ---- the page around -------------------------------------------------------------------------
+  // ---- the embedding page ----------------------------------------------------------------------
 
   window.addEventListener("message", (event) => {
     if (event.origin !== parentOrigin || event.source !== window.parent) return;
     if (!event.data || event.data.target !== "psp-simulator") return;
-    if (event.data.type === "submit") tokenise();
+    if (event.data.type === "submit") tokenize();
     if (event.data.type === "reset") reset();
   });
 
@@ -200,7 +200,7 @@
   form.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.isComposing) {
       event.preventDefault();
-      tell("submit");
+      send("submit");
     }
   });
 
@@ -209,11 +209,11 @@
     const height = Math.ceil(document.body.getBoundingClientRect().height);
     if (height !== lastHeight) {
       lastHeight = height;
-      tell("resize", { height });
+      send("resize", { height });
     }
   };
   new ResizeObserver(resize).observe(document.body);
 
-  tell("ready");
+  send("ready");
   resize();
 })();

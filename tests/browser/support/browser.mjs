@@ -67,16 +67,16 @@ class Visitor {
   /** Every request of every frame: `{method, url, text}`; `text` is everything readable in it. */
   requests = [];
   /** Errors in the console, uncaught exceptions and CSP violations, of every frame. */
-  complaints = [];
+  consoleErrors = [];
 
   constructor(context, locale) {
     this.context = context;
     this.locale = locale;
     context.on('request', (request) => this.#note(request));
     context.on('console', (message) => {
-      if (message.type() === 'error') this.complaints.push(`${message.text()} (${message.location().url})`);
+      if (message.type() === 'error') this.consoleErrors.push(`${message.text()} (${message.location().url})`);
     });
-    context.on('weberror', (error) => this.complaints.push(String(error.error())));
+    context.on('weberror', (error) => this.consoleErrors.push(String(error.error())));
   }
 
   #note(request) {
@@ -92,15 +92,15 @@ class Visitor {
 
   /** The errors that were not announced. */
   get unexpected() {
-    return this.complaints.filter((complaint) => !this.#tolerated.some((pattern) => pattern.test(complaint)));
+    return this.consoleErrors.filter((error) => !this.#tolerated.some((pattern) => pattern.test(error)));
   }
 
   /** Resolves with the first error that matches. */
-  async complaint(pattern) {
-    const known = this.complaints.find((complaint) => pattern.test(complaint));
+  async consoleError(pattern) {
+    const known = this.consoleErrors.find((error) => pattern.test(error));
     if (known) return known;
     await this.context.waitForEvent('console', (message) => pattern.test(message.text()));
-    return this.complaint(pattern);
+    return this.consoleError(pattern);
   }
 
   /** The requests that went to this origin. */

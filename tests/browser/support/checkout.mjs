@@ -1,7 +1,7 @@
 // The checkout as a shopper sees it: elements are found by role and by the text in the shopper's language, as
 // by a screen reader.
 import { becomes } from './until.mjs';
-import { amountIn, wordsIn } from './words.mjs';
+import { amountIn, textsIn } from './texts.mjs';
 
 /** The simulator's test cards. */
 export const CARDS = {
@@ -27,18 +27,18 @@ export async function checkoutOf(visitor, service, session) {
     processor: PROCESSOR,
     ...(session && { amount: amountIn(visitor.locale, session), reference: session.reference }),
   };
-  return new Checkout(visitor, service, frame, wordsIn(visitor.locale, values));
+  return new Checkout(visitor, service, frame, textsIn(visitor.locale, values));
 }
 
 class Checkout {
   #visitor;
   #service;
 
-  constructor(visitor, service, frame, words) {
+  constructor(visitor, service, frame, texts) {
     this.#visitor = visitor;
     this.#service = service;
     this.frame = frame;
-    this.words = words;
+    this.texts = texts;
   }
 
   get payButton() {
@@ -49,7 +49,7 @@ class Checkout {
     return this.button('challenge.abandon');
   }
 
-  get wayBack() {
+  get backLink() {
     return this.frame.getByRole('link', { name: this.#name('back.link') });
   }
 
@@ -79,13 +79,13 @@ class Checkout {
 
   /** A visible text, as a locator. */
   textOf(key, values) {
-    return this.frame.getByText(this.words.pattern(key, values)).filter({ visible: true }).first();
+    return this.frame.getByText(this.texts.pattern(key, values)).filter({ visible: true }).first();
   }
 
   /** Resolves when the alert has this text, by its key; with `lastTry`, also the note that the next attempt is the last. */
   alerts(key, values, { lastTry = false } = {}) {
     const keys = lastTry ? [key, 'live.last_try'] : [key];
-    return this.alert.filter({ hasText: this.words.pattern(keys, values) }).waitFor();
+    return this.alert.filter({ hasText: this.texts.pattern(keys, values) }).waitFor();
   }
 
   /** Resolves when the amount is shown in this format. */
@@ -132,6 +132,6 @@ class Checkout {
 
   // Keys contain a dot; literal headings do not.
   #name(key) {
-    return /^[a-z_]+(\.[a-z_]+)+$/.test(key) ? this.words.pattern(key) : key;
+    return /^[a-z_]+(\.[a-z_]+)+$/.test(key) ? this.texts.pattern(key) : key;
   }
 }

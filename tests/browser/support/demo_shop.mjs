@@ -33,10 +33,10 @@ class DemoShop {
 
   /** Closes all visitors; asserts that no page had errors. */
   async leave() {
-    const complaints = this.#visitors.flatMap((visitor) => visitor.complaints);
+    const consoleErrors = this.#visitors.flatMap((visitor) => visitor.consoleErrors);
     await Promise.all(this.#visitors.map((visitor) => visitor.close()));
     this.#visitors = [];
-    assert.deepEqual(complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(consoleErrors, [], 'errors in the browser’s console');
   }
 
   /** Orders two mugs ($48.00); `page` is the order's page, `checkout` the embedded one. */

@@ -39,7 +39,7 @@ async function play(scene, steps) {
     await scene.assertInOrder();
   } catch (error) {
     // Errors of the pages are usually the cause of the failure.
-    if (scene.complaints.length > 0) error.message += `\nin the console: ${scene.complaints.join('\n')}`;
+    if (scene.consoleErrors.length > 0) error.message += `\nin the console: ${scene.consoleErrors.join('\n')}`;
     throw error;
   } finally {
     await scene.close();
@@ -57,7 +57,7 @@ class Scene {
   }
 
   /** The errors of the pages that the test has not announced. */
-  get complaints() {
+  get consoleErrors() {
     return this.#visitors.flatMap((visitor) => visitor.unexpected);
   }
 
@@ -104,7 +104,7 @@ class Scene {
   }
 
   async assertInOrder() {
-    assert.deepEqual(this.complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(this.consoleErrors, [], 'errors in the browser’s console');
     for (const visitor of this.#visitors) assert.deepEqual(await visitor.tooWide(), [], 'wider than the screen');
   }
 

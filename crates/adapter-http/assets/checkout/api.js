@@ -1,7 +1,7 @@
-// The shopper's calls. Each returns one plain answer and never throws:
-//   {state}                          the service said how the payment stands
-//   {problem: {status, requestId, retryAfter}}   it said something else
-//   {lost: true}                     nobody knows whether it heard us; the same call may be made again
+// The shopper's API calls; they never throw.
+//   {state}                                      the payment's state
+//   {problem: {status, requestId, retryAfter}}   an error response
+//   {lost: true}                                 no response; the call may be repeated
 const Api = (config) => {
   const base = "/checkout/" + encodeURIComponent(config.session_id) + "/";
 
@@ -40,11 +40,11 @@ const Api = (config) => {
   }
 
   return {
-    // The token is the identity of the try: however often it is sent, it pays once.
+    // The token identifies the attempt: repeating it pays once.
     pay: (token) => exchange("POST", "pay", { payment_method: token }, 40),
     status: () => exchange("GET", "status", null, 15),
     abandon: () => exchange("POST", "abandon", {}, 40),
-    // A one-time code, or the wish for another: {code} or {resend: true}. Each call counts as a try.
-    otp: (wish) => exchange("POST", "otp", wish, 40),
+    // Submits a one-time code, {code}, or requests another, {resend: true}. Each call counts as a try.
+    otp: (body) => exchange("POST", "otp", body, 40),
   };
 };

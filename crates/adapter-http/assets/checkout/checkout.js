@@ -1,5 +1,4 @@
-// The checkout's course: asks the service how the payment stands and draws that, nothing else. The PSP's
-// frames and the shop's page are only ever a reason to ask.
+// Queries the payment's state and renders it. Messages of frames only trigger a query.
 (() => {
   const config = JSON.parse(document.getElementById("session").textContent);
   const api = Api(config);
@@ -7,7 +6,7 @@
   const shop = Shop(config);
   const frames = Frames(config, {
     ready: fieldsReady,
-    submit: press,
+    submit,
     challengeDone: challengeEnded,
   });
   const otp = Otp(views, {
@@ -16,31 +15,31 @@
   });
   const payButton = document.getElementById("pay");
 
-  // A run is one course of events (a payment, a look at the status). A newer run ends the older ones.
-  let run = 0;
+  // Each payment or query of the state starts a generation, which supersedes the older ones.
+  let generation = 0;
   let status = config.state.status;
-  // The form is what is due, whether or not its fields have loaded yet.
+  // Whether the state allows a payment; the fields may not have loaded yet.
   let payable = false;
   let paying = false;
-  let pressedEarly = false;
+  let submittedEarly = false;
   let tried = false;
   let abandoned = false;
-  // A challenge that is over for us but not yet for the service: {url, until}.
+  // A challenge that has ended in the browser but not yet in the service: {url, until}.
   let ended = null;
   let challengeUrl = null;
-  // What the shopper is told with the one-time code's view when it stays.
-  let codeNews = {};
+  // The notice of the one-time code's view, if it is rendered again.
+  let codeNotice = {};
   let wake = () => {};
   let redirect = 0;
   let fieldsTimer = 0;
 
-  const begin = () => {
-    run += 1;
+  const startGeneration = () => {
+    generation += 1;
     wake();
-    return run;
+    return generation;
   };
 
-  // Waits, but no longer than until something happens that is worth another look.
+  // Waits for this time, or until `wake` is called because the state may have changed.
   const pause = (milliseconds) =>
     new Promise((resolve) => {
       const timer = setTimeout(resolve, milliseconds);
@@ -51,13 +50,13 @@
     });
   const backOff = (n, most) => Math.min(400 * 1.6 ** n, most);
 
-  // Makes the same call again until the service has answered it. Null: a newer run has taken over.
-  async function insist(call, mine) {
+  // Retries the call until it gets a final response; null if superseded.
+  async function retryUntilResponse(call, started) {
     let lost = 0;
     let busy = 0;
     for (;;) {
       const answer = await call();
-      if (mine !== run) return null;
+      if (started !== generation) return null;
       if (answer.state) return answer;
       if (answer.lost) {
         lost += 1;
@@ -71,62 +70,62 @@
         views.announce(views.text("busy"));
         await pause(Math.max(Math.min(retryAfter, 60) * 1000, backOff(busy, 8000)));
       }
-      if (mine !== run) return null;
+      if (started !== generation) return null;
     }
   }
 
-  // Draws the state and, while there is more to come, asks again.
-  async function follow(state, mine, fallback) {
+  // Renders the state, and queries it again until it is final or waits for the shopper.
+  async function follow(state, started, fallback) {
     for (let n = 0; ; n += 1) {
       status = state.status;
-      const wait = draw(state, n, fallback);
+      const wait = render(state, n, fallback);
       if (!wait) return;
-      const shown = views.current();
+      const view = views.current();
       await pause(wait);
-      const answer = mine === run ? await insist(api.status, mine) : null;
+      const answer = started === generation ? await retryUntilResponse(api.status, started) : null;
       if (!answer) return;
       if (!answer.state) {
         broken(answer.problem.requestId);
         return;
       }
-      // What is new is waited for anew, quickly at first.
+      // After a change the intervals start again from the shortest.
       const changed =
         answer.state.status !== state.status || answer.state.next.type !== state.next.type;
-      if (changed || views.current() !== shown) n = 0;
+      if (changed || views.current() !== view) n = 0;
       state = answer.state;
     }
   }
 
-  // Returns after how many milliseconds to ask again; 0 when there is nothing to wait for.
-  function draw(state, n, fallback) {
+  // Returns the milliseconds until the next query; 0 for none.
+  function render(state, n, fallback) {
     const { next } = state;
     setPaying(false);
     payable = next.type === "retry" || (state.status === "created" && next.type === "none");
-    if (next.type === "otp") return drawCode(next.destination);
-    codeNews = {};
+    if (next.type === "otp") return renderCode(next.destination);
+    codeNotice = {};
     if (state.status === "pending") {
       tried = true;
-      if (next.type === "challenge" && !over(next.url)) return drawChallenge(next.url);
+      if (next.type === "challenge" && !hasEnded(next.url)) return renderChallenge(next.url);
       frames.closeChallenge();
       views.show("wait");
-      if (n === 10) views.words("wait-slow", views.text("slow"));
-      if (n < 10) views.words("wait-slow", "");
+      if (n === 10) views.setText("wait-slow", views.text("slow"));
+      if (n < 10) views.setText("wait-slow", "");
       return backOff(n, 5000);
     }
     frames.closeChallenge();
     ended = null;
-    if (state.status === "created") drawForm(fallback);
-    else if (next.type === "retry") drawForm(next.reason, next.last_try);
-    else drawFinal(state.status);
+    if (state.status === "created") renderForm(fallback);
+    else if (next.type === "retry") renderForm(next.reason, next.last_try);
+    else renderFinal(state.status);
     return 0;
   }
 
-  function over(url) {
+  function hasEnded(url) {
     if (ended && (ended.url !== url || Date.now() > ended.until)) ended = null;
     return Boolean(ended);
   }
 
-  function drawChallenge(url) {
+  function renderChallenge(url) {
     challengeUrl = url;
     abandoned = false;
     if (!frames.openChallenge(url)) {
@@ -137,40 +136,40 @@
     return 5000;
   }
 
-  function drawCode(destination) {
+  function renderCode(destination) {
     tried = true;
     frames.closeChallenge();
-    otp.show(destination, codeNews);
-    codeNews = {};
+    otp.show(destination, codeNotice);
+    codeNotice = {};
     return 0;
   }
 
-  function drawForm(reason, lastTry) {
-    pressedEarly = false;
-    const words = (key) => views.text(key) + (lastTry ? " " + views.text("last_try") : "");
+  function renderForm(reason, lastTry) {
+    submittedEarly = false;
+    const textOf = (key) => views.text(key) + (lastTry ? " " + views.text("last_try") : "");
     frames.openFields(false);
     watchFields();
     if (abandoned) {
       abandoned = false;
       frames.resetFields();
-      views.form(null, words("abandoned"), true);
+      views.form(null, textOf("abandoned"), true);
     } else if (reason === "technical") {
-      views.form(views.text("technical.heading"), words("technical"), true);
+      views.form(views.text("technical.heading"), textOf("technical"), true);
     } else if (reason) {
-      views.form(views.text("declined.heading"), words(reason), true);
+      views.form(views.text("declined.heading"), textOf(reason), true);
     } else {
       views.form(null, null, false);
     }
   }
 
-  function drawFinal(final) {
+  function renderFinal(final) {
     const paid = final === "authorized" || final === "captured";
-    const back = shop.wayBack(final);
+    const back = shop.backLink(final);
     const leave = paid && tried && !shop.framed && Boolean(back);
-    // In the shop's own page a paid order needs no way back: the shop is told and goes on.
-    views.wayBack(paid && shop.framed ? null : back, shop.framed);
-    const goodbye = leave ? "redirect" : "close";
-    views.words("redirect", views.text(goodbye, { seconds: 3 }));
+    // In the shop's own page a paid order needs no link back: the shop is notified and continues.
+    views.backLink(paid && shop.framed ? null : back, shop.framed);
+    const closing = leave ? "redirect" : "close";
+    views.setText("redirect", views.text(closing, { seconds: 3 }));
     const known = { expired: "expired", cancelled: "cancelled" }[final] || "refused";
     views.show(paid ? (tried ? "success" : "paid") : known);
     shop.result(final);
@@ -181,7 +180,7 @@
   function broken(requestId) {
     setPaying(false);
     views.requestId(requestId);
-    views.wayBack(shop.wayBack(status), shop.framed);
+    views.backLink(shop.backLink(status), shop.framed);
     views.show("broken", true);
   }
 
@@ -205,16 +204,16 @@
 
   function fieldsReady() {
     clearTimeout(fieldsTimer);
-    if (pressedEarly) press();
-    // They came after all, when the page had already given them up.
+    if (submittedEarly) submit();
+    // The fields loaded after the page had given up.
     if (["broken", "offline"].includes(views.current()) && payable) resume();
   }
 
-  async function press() {
+  async function submit() {
     if (paying || views.current() !== "form") return;
-    // Fields that are still on their way are asked as soon as they are there.
-    pressedEarly = !frames.fieldsReady();
-    if (pressedEarly) return;
+    // Fields that are still loading are submitted once they have loaded.
+    submittedEarly = !frames.fieldsReady();
+    if (submittedEarly) return;
     setPaying(true);
     views.say("");
     const answer = await frames.submitFields();
@@ -226,14 +225,14 @@
     }
     setPaying(false);
     if (answer.type === "invalid") {
-      views.say(views.text("invalid", { fields: named(answer.fields) }));
+      views.say(views.text("invalid", { fields: fieldNames(answer.fields) }));
       frames.focusFields();
     } else {
       views.say(views.text("fields_failed"));
     }
   }
 
-  function named(fields) {
+  function fieldNames(fields) {
     const short = { exp: "expiry", exp_month: "expiry", exp_year: "expiry" };
     const known = (Array.isArray(fields) ? fields : [])
       .map((field) => short[field] || field)
@@ -247,37 +246,37 @@
   // ---- the calls
 
   async function pay(token) {
-    const mine = begin();
+    const started = startGeneration();
     tried = true;
-    const answer = await insist(() => api.pay(token), mine);
+    const answer = await retryUntilResponse(() => api.pay(token), started);
     if (!answer) return;
-    if (answer.state) follow(answer.state, mine);
+    if (answer.state) follow(answer.state, started);
     else if ([403, 409, 422].includes(answer.problem.status)) {
-      // Not this try: another one is open or has ended it all, time is up, or the merchant takes no
-      // payments any more. The status tells which.
+      // This attempt was not accepted: another one is open or has completed the payment, the session has
+      // expired, or the merchant takes no more payments. The state tells which.
       tried = false;
       resume("technical");
     } else broken(answer.problem.requestId);
   }
 
-  // A code counts as one try: where no answer comes it is not sent again, the status tells the rest.
-  async function sendCode(wish, news) {
-    const mine = begin();
+  // A code counts as one try: without a response it is not sent again, the state is queried instead.
+  async function sendCode(body, notice) {
+    const started = startGeneration();
     paying = true;
-    let answer = await api.otp(wish);
-    if (mine !== run) return;
-    codeNews = answer.state ? news : { failed: true };
-    if (!answer.state) answer = await insist(api.status, mine);
+    let answer = await api.otp(body);
+    if (started !== generation) return;
+    codeNotice = answer.state ? notice : { failed: true };
+    if (!answer.state) answer = await retryUntilResponse(api.status, started);
     if (!answer) return;
-    if (answer.state) follow(answer.state, mine);
+    if (answer.state) follow(answer.state, started);
     else broken(answer.problem.requestId);
   }
 
   async function resume(fallback) {
-    const mine = begin();
-    const answer = await insist(api.status, mine);
+    const started = startGeneration();
+    const answer = await retryUntilResponse(api.status, started);
     if (!answer) return;
-    if (answer.state) follow(answer.state, mine, fallback);
+    if (answer.state) follow(answer.state, started, fallback);
     else broken(answer.problem.requestId);
   }
 
@@ -290,12 +289,12 @@
 
   async function abandon() {
     if (views.current() !== "challenge") return;
-    const mine = begin();
+    const started = startGeneration();
     abandoned = true;
     challengeEnded();
-    const answer = await insist(api.abandon, mine);
+    const answer = await retryUntilResponse(api.abandon, started);
     if (!answer) return;
-    if (answer.state) follow(answer.state, mine);
+    if (answer.state) follow(answer.state, started);
     else if (answer.problem.status === 409) resume();
     else broken(answer.problem.requestId);
   }
@@ -313,28 +312,28 @@
   }
 
   function start() {
-    payButton.addEventListener("click", press);
+    payButton.addEventListener("click", submit);
     document.getElementById("abandon").addEventListener("click", abandon);
     document.getElementById("again").addEventListener("click", again);
     window.addEventListener("online", () => {
       wake();
       if (views.current() === "offline" && !paying && payable) again();
     });
-    // Shown again by "back": nothing that was on the screen counts any more.
+    // Restored by "back": the rendered state may be stale.
     window.addEventListener("pageshow", (event) => {
       if (!event.persisted) return;
       clearTimeout(redirect);
       tried = false;
       resume();
     });
-    // The service decides what expiry means; the page only asks at the right moment.
+    // The service decides what expiry means; the page only queries the state then.
     after(config.expires_in + 1, () => {
       if (["form", "otp"].includes(views.current()) && !paying) resume();
     });
     // An open challenge may outlive the expiry, but no other card can be used then.
     after(config.expires_in, () => document.getElementById("abandon").remove());
     after(config.expires_in - 120, views.expiresSoon);
-    follow(config.state, begin());
+    follow(config.state, startGeneration());
     shop.ready();
   }
 

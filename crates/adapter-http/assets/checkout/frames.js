@@ -1,5 +1,5 @@
-// The PSP's two frames: card fields and challenge. What comes in is believed only if it comes from the
-// PSP's origin and from the window of the very frame that was opened here.
+// The PSP's two frames: card fields and challenge. Messages are accepted only if they come from the PSP's
+// origin and from the window of a frame that was opened here.
 const Frames = (config, on) => {
   const SOURCE = "psp-simulator";
   const fieldsHost = document.getElementById("fields");
@@ -20,14 +20,14 @@ const Frames = (config, on) => {
     return frame;
   }
 
-  // A frame that is hidden measures nothing: such heights are left out.
+  // A hidden frame reports no height: such messages are ignored.
   function resize(frame, height, most) {
     if (Number.isFinite(height) && height >= 40) {
       frame.style.height = Math.min(Math.ceil(height), most) + "px";
     }
   }
 
-  function fieldsSaid(message) {
+  function onFieldsMessage(message) {
     if (message.session !== config.session_id) return;
     if (message.type === "ready") {
       fieldsReady = true;
@@ -42,7 +42,7 @@ const Frames = (config, on) => {
     }
   }
 
-  function challengeSaid(message) {
+  function onChallengeMessage(message) {
     if (message.type === "resize") resize(challenge, message.height, 1200);
     if (message.type === "challenge_done") on.challengeDone();
   }
@@ -50,15 +50,15 @@ const Frames = (config, on) => {
   window.addEventListener("message", (event) => {
     const message = event.data;
     if (event.origin !== config.psp_origin || !message || message.source !== SOURCE) return;
-    if (fields && event.source === fields.contentWindow) fieldsSaid(message);
-    else if (challenge && event.source === challenge.contentWindow) challengeSaid(message);
+    if (fields && event.source === fields.contentWindow) onFieldsMessage(message);
+    else if (challenge && event.source === challenge.contentWindow) onChallengeMessage(message);
   });
 
-  const tell = (type) =>
+  const send = (type) =>
     fields.contentWindow.postMessage({ target: SOURCE, type }, config.psp_origin);
 
   return {
-    // Opens the fields once; `again` throws away what did not load.
+    // Opens the fields once; `again` replaces a frame that did not load.
     openFields(again) {
       if (fields && !again) return;
       if (fields) fields.remove();
@@ -78,19 +78,19 @@ const Frames = (config, on) => {
       fieldsHost.inert = locked;
     },
     resetFields() {
-      if (fieldsReady) tell("reset");
+      if (fieldsReady) send("reset");
     },
-    // Validates and tokenises: {type: "token" | "invalid" | "error", …}.
+    // Validates and tokenizes: {type: "token" | "invalid" | "error", …}.
     submitFields() {
       return new Promise((resolve) => {
-        const mine = (message) => {
+        const settle = (message) => {
           clearTimeout(timer);
-          if (answer === mine) answer = null;
+          if (answer === settle) answer = null;
           resolve(message);
         };
-        const timer = setTimeout(() => mine({ type: "error" }), 20000);
-        answer = mine;
-        tell("submit");
+        const timer = setTimeout(() => settle({ type: "error" }), 20000);
+        answer = settle;
+        send("submit");
       });
     },
     openChallenge(url) {

@@ -1,4 +1,4 @@
-// The one-time code: one field, checked here for its shape and by the service for the rest.
+// The one-time code: one field, whose format is checked here and its value by the service.
 const Otp = (views, on) => {
   const AGAIN_AFTER_SECONDS = 30;
   const input = document.getElementById("otp-code");
@@ -8,10 +8,10 @@ const Otp = (views, on) => {
   let busy = false;
   let timer = 0;
 
-  function complain(words) {
-    error.textContent = words;
-    error.hidden = !words;
-    input.setAttribute("aria-invalid", String(Boolean(words)));
+  function showError(text) {
+    error.textContent = text;
+    error.hidden = !text;
+    input.setAttribute("aria-invalid", String(Boolean(text)));
   }
 
   function setBusy(now) {
@@ -20,15 +20,15 @@ const Otp = (views, on) => {
   }
 
   // Codes are pasted with spaces and hyphens in them.
-  function press() {
+  function submit() {
     if (busy) return;
     const code = input.value.replace(/[\s-]/g, "");
     if (!/^\d{6}$/.test(code)) {
-      complain(views.text("otp.invalid"));
+      showError(views.text("otp.invalid"));
       input.focus();
       return;
     }
-    complain("");
+    showError("");
     setBusy(true);
     on.code(code);
   }
@@ -41,7 +41,7 @@ const Otp = (views, on) => {
 
   document.getElementById("otp-form").addEventListener("submit", (event) => {
     event.preventDefault();
-    press();
+    submit();
   });
   again.addEventListener("click", () => {
     if (busy) return;
@@ -50,18 +50,18 @@ const Otp = (views, on) => {
   });
 
   return {
-    // `news`: {wrong}, {sent} or {failed}, where the view is shown again after something was tried.
-    show(destination, news = {}) {
+    // `notice`: {wrong}, {sent} or {failed}, if the view is shown again after a call.
+    show(destination, notice = {}) {
       const known = views.current() === "otp";
       setBusy(false);
-      const sent = news.sent ? views.text("otp.sent") + " " : "";
-      views.words("otp-text", sent + views.text("otp.text", { destination }));
+      const sent = notice.sent ? views.text("otp.sent") + " " : "";
+      views.setText("otp-text", sent + views.text("otp.text", { destination }));
       views.show("otp");
-      if (!known || news.sent) offerAgain();
-      complain(news.wrong ? views.text("otp.wrong") : "");
-      if (!known || news.wrong || news.sent) input.value = "";
-      if (news.sent) views.announce(views.text("otp.sent"));
-      if (news.failed) complain(views.text("otp.failed"));
+      if (!known || notice.sent) offerAgain();
+      showError(notice.wrong ? views.text("otp.wrong") : "");
+      if (!known || notice.wrong || notice.sent) input.value = "";
+      if (notice.sent) views.announce(views.text("otp.sent"));
+      if (notice.failed) showError(views.text("otp.failed"));
       if (known) input.focus();
     },
   };

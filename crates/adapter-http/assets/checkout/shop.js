@@ -1,10 +1,10 @@
-// The shop around the page: its window when the page is embedded, its return_url when it stands alone.
+// Communication with the embedding shop, or its return_url without a frame.
 const Shop = (config) => {
   const framed = window.parent !== window;
   const hash = new URLSearchParams(location.hash.slice(1));
   const origin = hash.get("o");
   const nonce = hash.get("n");
-  // Only an origin that may frame this page is told anything, and only under the nonce it chose.
+  // Only an origin that may frame this page receives messages, and only with the nonce that it chose.
   const known = framed && Boolean(nonce) && config.parents.includes(origin);
   let reported = false;
 
@@ -29,8 +29,8 @@ const Shop = (config) => {
       if (!reported) post({ type: "result", status });
       reported = true;
     },
-    // The way back: the shop's own query stays as it is, ours is added to it. A hint, unsigned.
-    wayBack(status) {
+    // The return_url with the session and its status appended to its own query. A hint, unsigned.
+    backLink(status) {
       const url = new URL(config.return_url);
       if (url.protocol !== "https:" && url.protocol !== "http:") return null;
       const added = new URLSearchParams({ session_id: config.session_id, status }).toString();

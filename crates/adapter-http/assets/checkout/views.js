@@ -1,4 +1,4 @@
-// What is seen: one view at a time, its heading focused when it appears, its news announced.
+// Shows one view at a time, focuses its heading, announces changes.
 const Views = (config) => {
   const page = document.getElementById("checkout");
   const button = document.getElementById("pay");
@@ -9,7 +9,7 @@ const Views = (config) => {
   const formHeading = heading.textContent;
   const amount = document.getElementById("amount").textContent;
   let current = "form";
-  let drawn = false;
+  let rendered = false;
   let expiresSoon = false;
   let expiryAnnounced = false;
 
@@ -21,13 +21,13 @@ const Views = (config) => {
   document.getElementById("success-text").textContent = text("success");
   button.querySelector(".idle").textContent = text("pay");
 
-  const announce = (words) => {
-    announcer.textContent = words;
+  const announce = (message) => {
+    announcer.textContent = message;
   };
 
   function show(name, refocus) {
     const change = name !== current;
-    if (drawn && !change && !refocus) {
+    if (rendered && !change && !refocus) {
       showExpiry();
       return;
     }
@@ -36,11 +36,11 @@ const Views = (config) => {
     }
     current = name;
     announce("");
-    // The very first view takes no focus: the shopper may be somewhere else on the shop's page.
+    // The first view takes no focus: the shopper may be using another part of the shop's page.
     const title = page.querySelector("[data-view='" + name + "'] h1");
-    if (drawn) title.focus();
-    if (drawn || name !== "form") document.title = title.textContent + " · " + config.merchant;
-    drawn = true;
+    if (rendered) title.focus();
+    if (rendered || name !== "form") document.title = title.textContent + " · " + config.merchant;
+    rendered = true;
     showExpiry();
   }
 
@@ -55,9 +55,9 @@ const Views = (config) => {
     expiryAnnounced = true;
   }
 
-  function say(words) {
-    notice.textContent = words;
-    notice.hidden = !words;
+  function say(message) {
+    notice.textContent = message;
+    notice.hidden = !message;
     showExpiry();
   }
 
@@ -66,36 +66,36 @@ const Views = (config) => {
     announce,
     show,
     current: () => current,
-    // The form: at first, after a refusal (`reason`), after a challenge that was given up.
-    form(title, words, refocus) {
+    // The form: initially, after a refusal, or after an abandoned challenge.
+    form(title, message, refocus) {
       heading.textContent = title || formHeading;
-      say(words || "");
+      say(message || "");
       show("form", refocus);
     },
     say,
-    // A button that is at work keeps its size and says so.
-    busy(worker, now) {
-      worker.classList.toggle("working", now);
-      worker.setAttribute("aria-disabled", String(now));
+    // A busy button keeps its size and announces itself.
+    busy(target, now) {
+      target.classList.toggle("working", now);
+      target.setAttribute("aria-disabled", String(now));
       page.setAttribute("aria-busy", String(now));
-      if (now) announce(worker.querySelector(".busy").textContent.trim());
+      if (now) announce(target.querySelector(".busy").textContent.trim());
     },
     expiresSoon() {
       expiresSoon = true;
       showExpiry();
     },
-    // Fills the ways back of all final views.
-    wayBack(url, framed) {
+    // Sets the links back to the shop of all final views.
+    backLink(url, framed) {
       for (const link of page.querySelectorAll("[data-back]")) {
         link.hidden = !url;
         if (url) link.href = url;
         if (framed) link.target = "_top";
       }
     },
-    words(id, words) {
+    setText(id, content) {
       const element = document.getElementById(id);
-      element.textContent = words;
-      element.hidden = !words;
+      element.textContent = content;
+      element.hidden = !content;
     },
     requestId(id) {
       document.getElementById("request-id").textContent = id || "";

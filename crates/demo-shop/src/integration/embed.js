@@ -2,13 +2,12 @@
 // may frame it, because its origin is the session's `return_url`'s.
 const embedCheckout = (host, { onResult, onError }) =>
   window.OnCharge.mount(host, {
-    // As POST /v1/checkout/sessions answered it to the shop's server. It holds the pay token: it is for
-    // this shopper's browser, and for no log.
+    // From the response to POST /v1/checkout/sessions; contains the pay token: never log it.
     iframeUrl: host.dataset.iframeUrl,
-    // What a screen reader calls the frame.
+    // The frame's name for screen readers.
     title: host.dataset.title,
-    // A hint for the shopper's eyes: the page now asks the shop's server, which asks OnCharge.
+    // A hint only: the page then queries the shop's server, which queries OnCharge.
     onResult,
-    // The checkout did not come up: the shopper is told, and not left with an empty frame.
+    // Called if the checkout did not load.
     onError,
   });

@@ -6,12 +6,12 @@ const FILES = new URL('../../../crates/adapter-http/assets/messages/', import.me
 const messages = new Map();
 
 /** The texts of a locale's language, with these values in their placeholders. */
-export function wordsIn(locale, values = {}) {
+export function textsIn(locale, values = {}) {
   const language = locale.split('-')[0];
   if (!messages.has(language)) {
     messages.set(language, JSON.parse(readFileSync(new URL(`${language}.json`, FILES), 'utf8')));
   }
-  return new Words(language, messages.get(language), values);
+  return new Texts(language, messages.get(language), values);
 }
 
 /** An amount in minor units in this locale's format. */
@@ -21,7 +21,7 @@ export function amountIn(locale, { amount, currency }) {
   return format.format(amount / 10 ** decimals);
 }
 
-class Words {
+class Texts {
   #messages;
   #values;
 

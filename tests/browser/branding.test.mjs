@@ -24,7 +24,7 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30">
 
 
 /** `rgb(194, 24, 91)` as `#c2185b`. */
-const hex = (colour) => `#${colour.match(/\d+/g).slice(0, 3).map((it) => Number(it).toString(16).padStart(2, '0')).join('')}`;
+const hex = (color) => `#${color.match(/\d+/g).slice(0, 3).map((it) => Number(it).toString(16).padStart(2, '0')).join('')}`;
 
 describe('a merchant’s branding', { timeout: 4 * TIMEOUT }, () => {
   let harness;
@@ -40,10 +40,10 @@ describe('a merchant’s branding', { timeout: 4 * TIMEOUT }, () => {
     rmSync(directory, { recursive: true, force: true });
   });
   afterEach(async () => {
-    const complaints = visitors.flatMap((visitor) => visitor.complaints);
+    const consoleErrors = visitors.flatMap((visitor) => visitor.consoleErrors);
     await Promise.all(visitors.map((visitor) => visitor.close()));
     visitors = [];
-    assert.deepEqual(complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(consoleErrors, [], 'errors in the browser’s console');
   });
 
   const logoFile = (text) => {

@@ -2,7 +2,7 @@
 // Messages that they receive by `postMessage` are recorded.
 
 /** A test's visitors at its own pages. */
-export class Lab {
+export class TestPages {
   #harness;
   #visitors = [];
 
@@ -12,7 +12,7 @@ export class Lab {
 
   /** An address on the shop's origin without a page of the shop. */
   get address() {
-    return `${this.#harness.shop.origin}/lab`;
+    return `${this.#harness.shop.origin}/test-page`;
   }
 
   /** A visitor without a page, permitted to load from the service. */
@@ -144,7 +144,7 @@ export async function post(receiver, sender, messages, { toFirstFrame = false } 
 }
 
 /** The recorded messages that claim to be from OnCharge. */
-export function heardOfOnCharge(page) {
+export function messagesFromOnCharge(page) {
   return page.evaluate(() => window.received.filter(({ data }) => data?.source === 'oncharge'));
 }
 

@@ -41,7 +41,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     const visitor = await shop.enter('/orders');
     await visitor.page.goto(`${shop.url}/orders/7`);
     await look(visitor.page, 'nothing there');
-    const [notFound] = visitor.complaints.splice(0);
+    const [notFound] = visitor.consoleErrors.splice(0);
     assert.match(notFound, /404/, 'the browser’s own message about the page');
   });
 
@@ -50,7 +50,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await checkout.fields();
     await look(page, 'an order to be paid');
     await checkout.pay(CARDS.declined);
-    await page.locator('#standing').getByText('refused').waitFor();
+    await page.locator('#status-label').getByText('refused').waitFor();
     await look(page, 'refused, to be tried again');
     await checkout.pay(CARDS.approved);
     await page.getByRole('heading', { name: 'Thank you' }).waitFor();

@@ -32,7 +32,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
     };
     let sequence = 0;
     for (const [title, names] of Object.entries(facts)) {
-      const webhooks = entry(page, title).locator('.told > li');
+      const webhooks = entry(page, title).locator('.deliveries > li');
       for (const [place, name] of names.entries()) {
         sequence += 1;
         await webhooks.nth(place).getByText(`${name} webhook, event ${sequence}`).waitFor();
@@ -51,7 +51,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
 
   test('counts redeliveries', { timeout: TIMEOUT }, async () => {
     const { page, session } = await shop.paid();
-    const webhooks = entry(page, 'Authorized').locator('.told > li');
+    const webhooks = entry(page, 'Authorized').locator('.deliveries > li');
     await webhooks.getByText(/^Delivered once at /).waitFor();
     const [event] = await shop.events(session);
     await shop.service.api('POST', `/v1/events/${event.id}/redeliver`, {});
@@ -61,7 +61,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
 
   test('rejects webhooks without a valid signature', { timeout: TIMEOUT }, async () => {
     const { page, session } = await shop.paid();
-    await entry(page, 'Authorized').locator('.told').waitFor();
+    await entry(page, 'Authorized').locator('.deliveries').waitFor();
     const [event] = await shop.events(session);
     const forged = { ...event, id: 'evt_forged', sequence: 2, event: 'payment.captured', status: 'captured' };
     const post = (headers) =>
@@ -94,7 +94,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
       for (const title of ['Authorized', 'Captured']) {
         await entry(page, title).getByText('Read by GET; no webhook received yet').waitFor();
       }
-      assert.equal(await page.locator('.told').count(), 0);
+      assert.equal(await page.locator('.deliveries').count(), 0);
     } finally {
       await endpoint(url);
     }
