@@ -244,9 +244,7 @@ fn use_case_parts(error: &Error) -> ProblemParts {
             "idempotency_key_reused",
             "This Idempotency-Key was used for another request",
         ),
-        Error::IdempotencyKeyRequired => {
-            invalid_parameter(FieldProblem::new("Idempotency-Key", "is required"))
-        }
+        Error::IdempotencyKeyRequired => invalid_field("Idempotency-Key", "is required"),
         Error::GlobalBan => forbidden("global_ban", "The shopper cannot be served"),
         Error::MerchantDisabled => forbidden(
             "merchant_disabled",
@@ -255,10 +253,7 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         ),
         Error::NotFound => ProblemParts::new(S::NOT_FOUND, "not_found", "Not found"),
         Error::BadPayToken => unauthorized("invalid_token", "The pay token is invalid"),
-        Error::BadCursor => invalid_parameter(FieldProblem::new(
-            "cursor",
-            "must be a next_cursor of this list",
-        )),
+        Error::BadCursor => invalid_field("cursor", "must be a next_cursor of this list"),
         Error::Unverified => unauthorized(
             "invalid_signature",
             "The notification's signature is invalid",
@@ -308,6 +303,10 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::Busy(_) | Error::Overtaken => busy(),
         Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
+}
+
+fn invalid_field(field: &'static str, problem: &'static str) -> ProblemParts {
+    invalid_parameter(FieldProblem::new(field, problem))
 }
 
 fn unauthorized(code: &'static str, message: &'static str) -> ProblemParts {

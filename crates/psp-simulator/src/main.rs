@@ -20,8 +20,8 @@ const NOTIFICATION_KEY: &str = "ONCHARGE_SIMULATOR_NOTIFICATION_KEY";
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-    /// Address to listen on. An address other than loopback requires ONCHARGE_SIMULATOR_BEARER and
-    /// ONCHARGE_SIMULATOR_NOTIFICATION_KEY.
+    /// Address to listen on. An address other than loopback requires `ONCHARGE_SIMULATOR_BEARER` and
+    /// `ONCHARGE_SIMULATOR_NOTIFICATION_KEY`.
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
     /// Port to listen on; 0 picks a free one.

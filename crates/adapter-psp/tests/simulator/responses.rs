@@ -2,6 +2,7 @@
 
 use oncharge_domain::{
     card::Card,
+    money::Money,
     psp::{Instruction, PspReference, PspResponse, RefusalReason},
 };
 use oncharge_ports::psp::PspError;
@@ -68,7 +69,7 @@ async fn a_payment_is_reported_with_its_card_and_a_modification_is_not() {
         assert_eq!(found.answer, report.answer);
         assert_eq!(found.details.reference, report.details.reference);
         assert_eq!(found.details.card, report.details.card);
-        let amount = found.details.amount.map(|amount| amount.minor());
+        let amount = found.details.amount.map(Money::minor);
         assert_eq!(amount, Some(4200), "only look-ups name it");
     }
     let payment = sandbox.authorized().await;

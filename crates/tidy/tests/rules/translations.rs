@@ -1,4 +1,9 @@
 //! The checkout and the simulator's card fields use the terms of `docs/translations.md`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 use std::collections::BTreeMap;
 use std::fs;
