@@ -15,7 +15,7 @@ use oncharge_domain::{
     webhook,
 };
 use oncharge_ports::{Clock, Entropy, Presenter, Psp, PspRegistry, Store, WebhookSender};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
@@ -112,16 +112,14 @@ pub(crate) struct Inner {
     pub(crate) running_tests: RunningTests,
     pub(crate) notifiers: Notifiers,
     tasks: TaskTracker,
-    /// Runs the tasks.
-    runtime: Handle,
+    /// Runs the tasks; `None` for the caller's.
+    runtime: Option<Handle>,
 }
 
 impl App {
     /// Wires the use cases. Their tasks run on the Tokio runtime in which this is called, since a
     /// caller's may end before they do: each worker of the HTTP server has a runtime of its own.
-    ///
-    /// # Panics
-    /// Outside a Tokio runtime.
+    /// Outside a runtime, they run on their caller's.
     pub fn new(with: Dependencies) -> Self {
         Self(Arc::new(Inner {
             pay_tokens: PayTokens::new(&with.keys),
@@ -146,7 +144,7 @@ impl App {
             running_tests: RunningTests::default(),
             notifiers: Notifiers::default(),
             tasks: TaskTracker::new(),
-            runtime: Handle::current(),
+            runtime: Handle::try_current().ok(),
         }))
     }
 
@@ -195,8 +193,7 @@ impl App {
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> impl Future<Output = Result<T, Error>> {
         // Its log lines belong to the request that started it.
-        let work = work.in_current_span();
-        let task = self.0.tasks.spawn_on(work, &self.0.runtime);
+        let task = self.spawn(work.in_current_span());
         async move {
             match task.await {
                 Ok(result) => result,
@@ -220,7 +217,17 @@ impl App {
 
     /// Runs work that no request waits for; a clean shutdown waits for it.
     pub(crate) fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.0.tasks.spawn_on(work, &self.0.runtime);
+        self.spawn(work);
+    }
+
+    fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        match &self.0.runtime {
+            Some(runtime) => self.0.tasks.spawn_on(work, runtime),
+            None => self.0.tasks.spawn(work),
+        }
     }
 
     /// Waits until all running use cases have finished; for a clean shutdown.
