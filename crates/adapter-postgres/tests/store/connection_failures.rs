@@ -1,9 +1,12 @@
 //! Connections that fail before, during and after a commit.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use oncharge_adapter_postgres::PostgresStore;
 use oncharge_domain::session::Session;
 use oncharge_ports::{CheckoutRepository, CommitError, Maintenance, StoreError};
+use oncharge_testkit::SeededEntropy;
+use tokio::runtime::Builder;
 use tokio_postgres::Client;
 
 use crate::{fixture::Fixture, proxy::Fault};
@@ -210,4 +213,30 @@ async fn an_absent_server_is_unreachable_and_a_refusing_server_is_not() {
 async fn refused(url: &str) -> StoreError {
     let refused = crate::database::open(url, oncharge_conformance::keys(), 1).await;
     refused.unwrap_err().downcast().unwrap()
+}
+
+/// Opened for a caller whose runtime ends, as that of an idle worker of the HTTP server does at
+/// shutdown.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_survives_the_end_of_its_openers_runtime() {
+    let fixture = Fixture::open(1).await;
+    let store = PostgresStore::connect_without_migrating(
+        &fixture.database.url,
+        oncharge_conformance::keys(),
+        Arc::new(SeededEntropy::new(1)),
+        1,
+    )
+    .unwrap();
+    let opener = store.clone();
+    let thread = std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(opener.ping()).unwrap();
+    });
+    tokio::task::block_in_place(|| thread.join().unwrap());
+    store.ping().await.unwrap();
+    assert_eq!(
+        store.statistics().connections,
+        1,
+        "it had to open another one"
+    );
 }

@@ -44,6 +44,7 @@ mod recovery;
 mod refunds;
 mod rotation;
 mod runner;
+mod runtimes;
 mod skewed_clocks;
 mod stale_reads;
 mod support;
