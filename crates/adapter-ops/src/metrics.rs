@@ -61,7 +61,10 @@ async fn measure(app: Option<&App>) {
             set_gauges(&depths, &stuck, app.now());
         }
         Ok(Err(error)) => {
-            tracing::warn!(%error, "cannot measure the queues");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot measure the queues"
+            );
             set_unknown();
         }
         Err(_) => {

@@ -346,7 +346,7 @@ async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
         Err(CommitError::OutcomeUnknown) => match checkout.is_committed(unit).await {
             Ok(is_committed) => Ok(is_committed),
             Err(error) => {
-                tracing::error!(%error, unit = %unit.id,
+                tracing::error!(error = &error as &dyn std::error::Error, unit = %unit.id,
                     "cannot determine whether a unit of work was committed");
                 Err(CommitError::OutcomeUnknown)
             }

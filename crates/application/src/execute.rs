@@ -68,7 +68,7 @@ pub(crate) async fn execute(
             answer: outcome.answer,
         },
         Err(error) => {
-            warn!(session = %session.id, %error,
+            warn!(session = %session.id, error = &error as &dyn std::error::Error,
                 "cannot record the outcome; recovery will look it up");
             Execution::unsettled(session)
         }

@@ -161,7 +161,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         }
         Ok(report) => report.map(|report| report.answer),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "cannot look up the operation at the PSP");
+            warn!(operation = %operation.id, error = &error as &dyn std::error::Error, "cannot look up the operation at the PSP");
             return Comparison::Unreachable;
         }
     };
@@ -170,7 +170,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         Ok(None) => Comparison::Equal,
         Ok(Some(difference)) => Comparison::Different(Box::new(difference)),
         Err(error) => {
-            warn!(operation = %id, %error, "cannot read the operation again");
+            warn!(operation = %id, error = &error as &dyn std::error::Error, "cannot read the operation again");
             Comparison::Unreachable
         }
     }

@@ -67,7 +67,10 @@ pub async fn keep_measuring(app: &App) {
     loop {
         tokio::time::sleep(MEASUREMENT_INTERVAL).await;
         if let Err(error) = measure(app).await {
-            debug!(%error, "cannot read the database's clock");
+            debug!(
+                error = &error as &dyn std::error::Error,
+                "cannot read the database's clock"
+            );
         }
     }
 }

@@ -76,7 +76,10 @@ pub(crate) async fn start(
 ) -> anyhow::Result<Running> {
     let app = components.app.clone();
     if let Err(error) = store_clock::measure(&app).await {
-        tracing::warn!(%error, "cannot read the database's clock, retrying");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot read the database's clock, retrying"
+        );
     }
     let renewal = Renewal::start(&app);
     if components.is_embedded && role != Role::Api {

@@ -81,6 +81,9 @@ async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>
         received_at: now,
     };
     if let Err(error) = app.inner().store.inbox.receive(&new).await {
-        warn!(%error, "cannot store an unverified notification");
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot store an unverified notification"
+        );
     }
 }

@@ -87,10 +87,16 @@ impl Renewal {
     pub async fn stop(self, app: &App) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            warn!(%error, "the task that renews this node's keys failed");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "the task that renews this node's keys failed"
+            );
         }
         if let Err(error) = withdraw(app).await {
-            warn!(%error, "cannot unregister this node; it counts as live for 30 more seconds");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot unregister this node; it counts as live for 30 more seconds"
+            );
         }
     }
 }
@@ -105,7 +111,10 @@ async fn run(app: App, stop: CancellationToken) {
         pause = match renew(&app).await {
             Ok(()) => RENEWAL_INTERVAL,
             Err(error) => {
-                warn!(%error, "cannot publish this node's keys");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot publish this node's keys"
+                );
                 RETRY_INTERVAL
             }
         };

@@ -21,7 +21,10 @@ pub(super) async fn with_lease<T>(app: &App, lease: Lease, work: impl Future<Out
 /// Releases an item until this time; if that fails, its lease expires by itself.
 pub(super) async fn release_lease(app: &App, lease: Lease, next_try_at: Timestamp) {
     if let Err(error) = app.inner().store.work.release(lease, next_try_at).await {
-        warn!(%error, "cannot release a lease; it will expire");
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "cannot release a lease; it will expire"
+        );
     }
 }
 
@@ -30,7 +33,10 @@ async fn keep_renewing(app: &App, lease: Lease) -> Infallible {
         tokio::time::sleep(RENEWAL_INTERVAL).await;
         // If the lease is lost, the commit of the task's result fails by itself.
         if let Err(error) = app.inner().store.work.renew(lease, LEASE).await {
-            warn!(%error, "cannot renew a lease");
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot renew a lease"
+            );
         }
     }
 }

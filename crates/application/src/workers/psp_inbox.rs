@@ -69,7 +69,7 @@ impl JobQueue for NotificationQueue {
             Ok(Step::RetryLater) => next_try(&app, item.tries),
             Ok(Step::UnknownTarget(since)) => next_try_unknown_target(&app, item.tries, since),
             Err(error) => {
-                warn!(notification = %item.notification, %error,
+                warn!(notification = %item.notification, error = &error as &dyn std::error::Error,
                     "cannot apply a notification, retrying later");
                 next_try(&app, item.tries)
             }
@@ -268,7 +268,7 @@ async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Op
         }
         Ok(None) => Some(reported),
         Err(error) => {
-            warn!(operation = %operation.id, %error,
+            warn!(operation = %operation.id, error = &error as &dyn std::error::Error,
                 "cannot look up the operation that the PSP reported as changed");
             None
         }

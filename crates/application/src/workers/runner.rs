@@ -24,7 +24,10 @@ impl Workers {
         self.stop.cancel();
         for task in self.tasks {
             if let Err(error) = task.await {
-                warn!(%error, "a worker task failed");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a worker task failed"
+                );
             }
         }
     }
@@ -74,7 +77,11 @@ async fn clean_up(app: App, stop: CancellationToken) {
             Ok(false) => CLEAN_UP_INTERVAL,
             Ok(true) => continue,
             Err(error) => {
-                warn!(worker = "clean-up", %error, "the worker cannot use the database, retrying");
+                warn!(
+                    worker = "clean-up",
+                    error = &error as &dyn std::error::Error,
+                    "the worker cannot use the database, retrying"
+                );
                 FAILURE_PAUSE
             }
         };

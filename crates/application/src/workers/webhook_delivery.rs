@@ -64,8 +64,11 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
             Ok(0) => POLL_INTERVAL,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = "webhook delivery", %error,
-                    "the worker cannot use the database, retrying");
+                warn!(
+                    worker = "webhook delivery",
+                    error = &error as &dyn std::error::Error,
+                    "the worker cannot use the database, retrying"
+                );
                 FAILURE_PAUSE
             }
         };
@@ -140,7 +143,10 @@ impl Worker {
         let (task, next_try_at) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                warn!(%error, "a delivery task failed");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a delivery task failed"
+                );
                 (error.id(), None)
             }
         };
@@ -218,7 +224,9 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>
     for event in events {
         match webhooks.outgoing(std::slice::from_ref(event)).await {
             Ok(found) => readable.extend(found),
-            Err(error) => warn!(%event, %error, "cannot read an event; it is not delivered"),
+            Err(error) => {
+                warn!(%event, error = &error as &dyn std::error::Error, "cannot read an event; it is not delivered")
+            }
         }
     }
     Ok(readable)
@@ -232,7 +240,7 @@ async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     match with_lease(app, lease, Box::pin(attempt(app, claimed))).await {
         Ok(next) => next,
         Err(error) => {
-            warn!(%event, %error, "cannot record a delivery attempt; it will be repeated");
+            warn!(%event, error = &error as &dyn std::error::Error, "cannot record a delivery attempt; it will be repeated");
             None
         }
     }

@@ -78,7 +78,11 @@ pub(super) async fn run<Q: JobQueue>(app: App, stop: CancellationToken) {
             Ok(0) => None,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = Q::NAME, %error, "the worker cannot use the database, retrying");
+                warn!(
+                    worker = Q::NAME,
+                    error = &error as &dyn std::error::Error,
+                    "the worker cannot use the database, retrying"
+                );
                 Some(FAILURE_PAUSE)
             }
         };
@@ -207,7 +211,10 @@ impl WorkerPool {
         let task = match ended {
             Ok((task, ())) => task,
             Err(error) => {
-                warn!(%error, "a job task failed");
+                warn!(
+                    error = &error as &dyn std::error::Error,
+                    "a job task failed"
+                );
                 error.id()
             }
         };

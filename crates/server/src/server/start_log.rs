@@ -53,7 +53,10 @@ pub(crate) async fn warn_of_unconfigured_accounts(app: &App) {
             }
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot check the PSP accounts of the merchants");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "cannot check the PSP accounts of the merchants"
+            );
         }
     }
 }
