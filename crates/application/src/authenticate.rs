@@ -64,7 +64,8 @@ pub fn record_use(app: &App, principal: &Principal) {
             .await;
         if let Err(error) = recorded {
             // The key's next request retries.
-            warn!(key = %id, error = &error as &dyn std::error::Error, "cannot record the use of an API key");
+            warn!(key = %id, error = &error as &dyn std::error::Error,
+                "cannot record the use of an API key");
         }
     });
 }

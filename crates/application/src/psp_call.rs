@@ -56,7 +56,8 @@ pub(crate) async fn send(
     let result = match psp.send(request).await {
         Ok(report) => CallResult::from(report),
         Err(error) => {
-            warn!(operation = %operation.id, kind = operation.kind.name(), error = &error as &dyn std::error::Error,
+            warn!(operation = %operation.id, kind = operation.kind.name(),
+                error = &error as &dyn std::error::Error,
                 "no conclusive response from the PSP");
             match error {
                 PspError::NotSent(_) => PspResult::NotSent.into(),

@@ -161,7 +161,8 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         }
         Ok(report) => report.map(|report| report.answer),
         Err(error) => {
-            warn!(operation = %operation.id, error = &error as &dyn std::error::Error, "cannot look up the operation at the PSP");
+            warn!(operation = %operation.id, error = &error as &dyn std::error::Error,
+                "cannot look up the operation at the PSP");
             return Comparison::Unreachable;
         }
     };
@@ -170,7 +171,8 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         Ok(None) => Comparison::Equal,
         Ok(Some(difference)) => Comparison::Different(Box::new(difference)),
         Err(error) => {
-            warn!(operation = %id, error = &error as &dyn std::error::Error, "cannot read the operation again");
+            warn!(operation = %id, error = &error as &dyn std::error::Error,
+                "cannot read the operation again");
             Comparison::Unreachable
         }
     }

@@ -181,7 +181,8 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
         },
         Err(error) => {
-            warn!(operation = %operation.id, error = &error as &dyn std::error::Error, "cannot confirm a contradiction with the PSP");
+            warn!(operation = %operation.id, error = &error as &dyn std::error::Error,
+                "cannot confirm a contradiction with the PSP");
             None
         }
     }

@@ -1,7 +1,7 @@
 //! Texts shown to shoppers, in English, German, French and Spanish.
 
 use actix_web::HttpRequest;
-use actix_web::http::header::ACCEPT_LANGUAGE;
+use actix_web::http::header::{AcceptLanguage, Header as _, LanguageTag};
 
 /// All texts of one language.
 #[derive(Debug)]
@@ -107,12 +107,7 @@ const SPANISH: Texts = Texts {
 
 /// The texts of a language by its tag (`de`, `de-AT`); `None` if it is not supported.
 fn find_language(tag: &str) -> Option<&'static Texts> {
-    let primary = tag
-        .split('-')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
+    let primary = tag.split('-').next()?.trim().to_ascii_lowercase();
     match primary.as_str() {
         "en" => Some(&ENGLISH),
         "de" => Some(&GERMAN),
@@ -128,15 +123,12 @@ impl Texts {
         tag.and_then(find_language).unwrap_or(&ENGLISH)
     }
 
-    /// The first supported language of the browser's list, otherwise English.
+    /// The supported language that the browser prefers, otherwise English.
     pub(crate) fn accepted_by(request: &HttpRequest) -> &'static Self {
-        request
-            .headers()
-            .get(ACCEPT_LANGUAGE)
-            .and_then(|value| value.to_str().ok())
-            .into_iter()
-            .flat_map(|list| list.split(','))
-            .filter_map(|item| item.split(';').next())
+        let ranked = AcceptLanguage::parse(request).map(|accepted| accepted.ranked());
+        let ranked = ranked.unwrap_or_default();
+        let tags = ranked.iter().filter_map(|preference| preference.item());
+        tags.map(LanguageTag::primary_language)
             .find_map(find_language)
             .unwrap_or(&ENGLISH)
     }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use actix_web::http::header::{AcceptLanguage, HeaderValue, Quality, from_comma_delimited};
+
 /// A language of the checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
@@ -60,21 +62,19 @@ pub struct LanguagePreference {
 }
 
 impl LanguagePreference {
-    /// Parses an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then the
-    /// order of the header. Invalid ranges are skipped; without a match the result is English.
+    /// Negotiates by an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then
+    /// the order of the header. Invalid ranges are skipped; without a match the result is English.
     pub fn negotiate(header: Option<&str>) -> Self {
-        // Real headers have a handful of ranges; only the first 32 are read.
-        let ranges = header.unwrap_or_default().split(',').take(32);
-        let mut best: Option<(u16, Self)> = None;
-        for (weight, preference) in ranges.filter_map(parse_range) {
-            if weight > 0
-                && best
-                    .as_ref()
-                    .is_none_or(|(highest_weight, _)| weight > *highest_weight)
-            {
-                best = Some((weight, preference));
-            }
-        }
+        let value = header.and_then(|text| HeaderValue::from_str(text).ok());
+        let accepted = from_comma_delimited(value.iter()).map(AcceptLanguage);
+        let ranges = accepted.map_or_else(|_| Vec::new(), |accepted| accepted.0);
+        let supported = ranges.iter().filter_map(|range| {
+            let tag = range.item.item()?;
+            let preference = Self::of(tag.primary_language(), tag.region())?;
+            (range.quality > Quality::ZERO).then_some((range.quality, preference))
+        });
+        // Of equal weights, `max_by_key` returns the last one.
+        let best = supported.rev().max_by_key(|(weight, _)| *weight);
         best.map_or_else(
             || Self {
                 language: Language::English,
@@ -83,46 +83,16 @@ impl LanguagePreference {
             |(_, preference)| preference,
         )
     }
-}
 
-/// One range with its weight in thousandths, if the checkout supports its language.
-fn parse_range(range: &str) -> Option<(u16, LanguagePreference)> {
-    let mut parts = range.split(';');
-    let tag = parts.next()?.trim();
-    let weight = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
-        Some(text) => parse_weight(text.trim())?,
-        None => 1000,
-    };
-    let mut subtags = tag.split('-');
-    let primary = subtags.next()?;
-    let language = Language::ALL
-        .into_iter()
-        .find(|one| one.code().eq_ignore_ascii_case(primary))?;
-    let region = subtags.find(|one| is_region(one));
-    let locale = match region {
-        Some(region) => format!("{}-{}", language.code(), region.to_ascii_uppercase()),
-        None => language.code().to_owned(),
-    };
-    Some((weight, LanguagePreference { language, locale }))
-}
-
-/// Two letters (ISO 3166) or three digits (UN M.49).
-fn is_region(subtag: &str) -> bool {
-    (subtag.len() == 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        || (subtag.len() == 3 && subtag.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
-/// A weight from `0` to `1` with at most three decimals.
-fn parse_weight(text: &str) -> Option<u16> {
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
-    match whole {
-        "0" => Some(decimals),
-        "1" if decimals == 0 => Some(1000),
-        _ => None,
+    /// The preference for a language, if the checkout supports it, and a region.
+    fn of(primary: &str, region: Option<&str>) -> Option<Self> {
+        let is_it = |one: &Language| one.code().eq_ignore_ascii_case(primary);
+        let language = Language::ALL.into_iter().find(is_it)?;
+        let locale = match region {
+            Some(region) => format!("{}-{}", language.code(), region.to_ascii_uppercase()),
+            None => language.code().to_owned(),
+        };
+        Some(Self { language, locale })
     }
 }
 

@@ -46,7 +46,8 @@ impl JobQueue for DeadlineQueue {
             Ok(()) => release_lease(&app, item.lease, app.now()).await,
             // The lease expires by itself, which is the delay before the next try.
             Err(error) => {
-                warn!(session = %item.session, error = &error as &dyn std::error::Error, "cannot process a deadline, retrying later");
+                warn!(session = %item.session, error = &error as &dyn std::error::Error,
+                    "cannot process a deadline, retrying later");
             }
         }
     }

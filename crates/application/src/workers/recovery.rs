@@ -72,7 +72,8 @@ impl JobQueue for OperationQueue {
         let next = match with_lease(&app, lease, Box::pin(step(&app, &item))).await {
             Ok(open) => next_try(&app, item.tries, open),
             Err(error) => {
-                warn!(%operation, error = &error as &dyn std::error::Error, "cannot recover an operation, retrying later");
+                warn!(%operation, error = &error as &dyn std::error::Error,
+                    "cannot recover an operation, retrying later");
                 app.now()
                     .plus(retry_delay(&app, item.tries, Duration::ZERO))
             }
@@ -160,7 +161,8 @@ async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
         Ok(Some(report)) => Some(report.into()),
         Ok(None) => Some(PspResult::NotFound.into()),
         Err(error) => {
-            warn!(operation = %operation.id, error = &error as &dyn std::error::Error, "cannot look up the operation at the PSP");
+            warn!(operation = %operation.id, error = &error as &dyn std::error::Error,
+                "cannot look up the operation at the PSP");
             None
         }
     }

@@ -225,7 +225,8 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>
         match webhooks.outgoing(std::slice::from_ref(event)).await {
             Ok(found) => readable.extend(found),
             Err(error) => {
-                warn!(%event, error = &error as &dyn std::error::Error, "cannot read an event; it is not delivered")
+                warn!(%event, error = &error as &dyn std::error::Error,
+                    "cannot read an event; it is not delivered");
             }
         }
     }
@@ -240,7 +241,8 @@ async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     match with_lease(app, lease, Box::pin(attempt(app, claimed))).await {
         Ok(next) => next,
         Err(error) => {
-            warn!(%event, error = &error as &dyn std::error::Error, "cannot record a delivery attempt; it will be repeated");
+            warn!(%event, error = &error as &dyn std::error::Error,
+                "cannot record a delivery attempt; it will be repeated");
             None
         }
     }
