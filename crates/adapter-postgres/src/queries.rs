@@ -117,10 +117,9 @@ impl CheckoutRepository for PostgresStore {
             .order((refunds::created_at, refunds::id))
             .select((RefundRow::as_select(), OperationRow::as_select()));
         let found: Vec<(RefundRow, OperationRow)> = self.read(query).await?;
-        let both = |(refund, operation): (RefundRow, OperationRow)| {
-            Ok((refund.try_into()?, operation.try_into()?))
-        };
-        found.into_iter().map(both).collect()
+        let rows = found.into_iter();
+        rows.map(|(refund, operation)| Ok((refund.try_into()?, operation.try_into()?)))
+            .collect()
     }
 
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
@@ -142,8 +141,10 @@ impl CheckoutRepository for PostgresStore {
             .select((idempotency_keys::merchant_id, idempotency_keys::key))
             .limit(1);
         let found: Vec<(MerchantId, String)> = self.read(query).await?;
-        let scope = |(merchant, key): (MerchantId, String)| scope_of(merchant, &key);
-        found.into_iter().next().map(scope).transpose()
+        let scope = found.into_iter().next();
+        scope
+            .map(|(merchant, key)| scope_of(merchant, &key))
+            .transpose()
     }
 
     async fn sessions(
@@ -175,8 +176,9 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let found: Vec<(EventRow, EventSessionColumns)> =
             self.read(events_query(filter, page)).await?;
-        let stored = |(row, columns): (EventRow, EventSessionColumns)| row.stored_event(&columns);
-        found.into_iter().map(stored).collect()
+        let rows = found.into_iter();
+        rows.map(|(row, columns)| row.stored_event(&columns))
+            .collect()
     }
 
     async fn operations(

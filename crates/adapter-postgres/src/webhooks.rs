@@ -203,8 +203,9 @@ impl WebhookRepository for PostgresStore {
             .filter(events::merchant_id.eq(Value(merchant)))
             .select((EventRow::as_select(), EventSessionColumns::as_select()));
         let found: Vec<(EventRow, EventSessionColumns)> = self.read(query).await?;
-        let stored = |(row, columns): (EventRow, EventSessionColumns)| row.stored_event(&columns);
-        found.into_iter().next().map(stored).transpose()
+        let row = found.into_iter().next();
+        row.map(|(row, columns)| row.stored_event(&columns))
+            .transpose()
     }
 
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {

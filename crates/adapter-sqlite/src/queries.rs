@@ -391,8 +391,10 @@ fn events(
     }
     let rows: Vec<(EventRow, EventSessionColumns)> =
         query.load(connection).map_err(error::store)?;
-    let read = |(event, session): (EventRow, EventSessionColumns)| event.stored_event(&session);
-    let read: Result<Vec<StoredEvent>, _> = rows.into_iter().map(read).collect();
+    let rows = rows.into_iter();
+    let read: Result<Vec<StoredEvent>, _> = rows
+        .map(|(row, columns)| row.stored_event(&columns))
+        .collect();
     let mut found = read?;
     found.retain(|stored| stored.event.merchant == filter.merchant);
     Ok(found)

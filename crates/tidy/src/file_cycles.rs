@@ -112,8 +112,9 @@ mod tests {
     use super::*;
 
     fn cycles(files: &[(&str, &str)]) -> Vec<Cycle> {
-        let owned = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-        file_cycles(&files.iter().map(owned).collect()).unwrap()
+        let files = files.iter();
+        let sources = files.map(|(path, text)| ((*path).to_owned(), (*text).to_owned()));
+        file_cycles(&sources.collect()).unwrap()
     }
 
     fn step(file: &str, path: &str) -> (String, String) {
