@@ -11,7 +11,7 @@ const isEqual = (a, b) => a.length === b.length && timingSafeEqual(Buffer.from(a
 function isGenuine(headers, body, signingSecret) {
   const { "webhook-id": id = "", "webhook-timestamp": timestamp = "" } = headers;
   if (!/^\d{1,12}$/.test(timestamp)) return false;
-  // An old one, sent again by somebody else.
+  // A replay of an old delivery.
   if (Math.abs(Date.now() / 1000 - Number(timestamp)) > 300) return false;
   const key = Buffer.from(signingSecret.replace("whsec_", ""), "base64");
   const hmac = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body);
