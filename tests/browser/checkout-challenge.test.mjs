@@ -40,7 +40,7 @@ describeScenes('3-D Secure', {}, ({ pair, once }) => {
     const { checkout } = await scene.embed(session);
 
     await checkout.pay(CARDS.challenged);
-    await checkout.heading('challenge.heading');
+    await checkout.challengeReady();
     await checkout.anotherCardButton.click();
     await checkout.heading('form.heading');
     await checkout.alerts('live.abandoned');
@@ -50,6 +50,24 @@ describeScenes('3-D Secure', {}, ({ pair, once }) => {
     await checkout.pay(CARDS.approved);
     await checkout.heading('success.heading');
     await scene.assertPaidOnce(session);
+  });
+
+  pair('keeps the button in its place while the issuer’s page loads', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await scene.embed(session);
+    let load;
+    const loading = new Promise((resolve) => (load = resolve));
+    await page.route(`${scene.service.simulatorUrl}/challenge/*`, async (route) => {
+      await loading;
+      await route.continue();
+    });
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+    const before = await checkout.anotherCardOffset();
+    load();
+    await checkout.challengeReady();
+    assert.equal(await checkout.anotherCardOffset(), before);
   });
 
   once('continues after a reload', async (scene) => {

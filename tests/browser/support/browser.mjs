@@ -137,6 +137,17 @@ class Visitor {
     return found;
   }
 
+  /** The visible text of every frame, after the frame's path. */
+  async visibleText() {
+    const texts = await Promise.all(
+      this.page.frames().map(async (frame) => {
+        const text = await frame.locator('body').innerText({ timeout: 1000 }).catch(String);
+        return `${new URL(frame.url()).pathname}: ${text.replace(/\s+/gu, ' ').trim()}`;
+      }),
+    );
+    return texts.join('\n');
+  }
+
   close() {
     return this.context.close();
   }

@@ -123,9 +123,24 @@ class Checkout {
     await this.payButton.click();
   }
 
+  /** Resolves when the issuer's page has loaded and has been given its height. */
+  async challengeReady() {
+    await this.heading('challenge.heading');
+    await this.frame.locator('#challenge-frame:not(.loading) iframe').waitFor();
+    const challenge = await this.challenge();
+    const { height } = await challenge.locator('body').boundingBox();
+    const given = () => this.frame.locator('#challenge-frame iframe').evaluate((frame) => parseInt(frame.style.height));
+    await becomes(given, Math.ceil(height), 'the height of the issuer’s page');
+  }
+
+  /** The distance in px of the button to use another card from the top of the checkout. */
+  anotherCardOffset() {
+    return this.anotherCardButton.evaluate((button) => button.getBoundingClientRect().top + window.scrollY);
+  }
+
   /** Presses one of the two buttons of the issuer's page: `pass` or `fail`. */
   async answerChallenge(outcome) {
-    await this.heading('challenge.heading');
+    await this.challengeReady();
     const challenge = await this.challenge();
     await challenge.locator(`button[name="outcome"][value="${outcome}"]`).click();
   }

@@ -40,6 +40,7 @@ async function play(scene, steps) {
   } catch (error) {
     // Errors of the pages are usually the cause of the failure.
     if (scene.consoleErrors.length > 0) error.message += `\nin the console: ${scene.consoleErrors.join('\n')}`;
+    error.message += `\non the screen:\n${await scene.visibleText()}`;
     throw error;
   } finally {
     await scene.close();
@@ -106,6 +107,12 @@ class Scene {
   async assertInOrder() {
     assert.deepEqual(this.consoleErrors, [], 'errors in the browser’s console');
     for (const visitor of this.#visitors) assert.deepEqual(await visitor.tooWide(), [], 'wider than the screen');
+  }
+
+  /** The text of all pages and frames, to explain a failure. */
+  async visibleText() {
+    const texts = await Promise.all(this.#visitors.map((visitor) => visitor.visibleText()));
+    return texts.join('\n');
   }
 
   close() {
