@@ -14,7 +14,7 @@ $text = implode('.', [$timestamp, $method, $path, hash('sha256', $body)]);
 $key = hash('sha256', getenv('ONCHARGE_API_SECRET'));
 $signature = hash_hmac('sha256', $text, $key);
 
-$answer = file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_context_create(['http' => [
+$response = file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_context_create(['http' => [
     'method' => $method,
     'ignore_errors' => true, // An error has a body, too.
     'content' => $body,
@@ -26,5 +26,5 @@ $answer = file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_contex
         'Idempotency-Key: ' . bin2hex(random_bytes(16)),
     ],
 ]]));
-echo $answer, "\n";
+echo $response, "\n";
 exit(str_starts_with($http_response_header[0] ?? '', 'HTTP/1.1 2') ? 0 : 1);

@@ -12,17 +12,17 @@ const PAID = { status: 'authorized', next: { type: 'none' } };
 const call = (name) => (url) => new RegExp(`^/checkout/[^/]+/${name}$`).test(url.pathname);
 
 /**
- * A shopper who is asked for a code. `answer` receives what the page posts and returns the next state, or
+ * A shopper who is asked for a code. `respond` receives what the page posts and returns the next state, or
  * nothing for a lost response. `posted` has all posted values.
  */
-async function openWithCode(scene, answer, options) {
+async function openWithCode(scene, respond, options) {
   const session = await scene.createSession();
   const seen = await scene.embed(session, options);
   const posted = [];
   await seen.page.route(call('(pay|status)'), (route) => route.fulfill({ json: ASKS }));
   await seen.page.route(call('otp'), (route) => {
     posted.push(route.request().postDataJSON());
-    const state = answer(posted.at(-1));
+    const state = respond(posted.at(-1));
     return state ? route.fulfill({ json: state }) : route.abort('connectionreset');
   });
   const { checkout } = seen;
@@ -84,9 +84,9 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
   });
 
   once('in transit is not lost when the time runs out', async (scene) => {
-    let answer;
+    let respond;
     const { page, checkout, field } = await openWithCode(scene, () => PAID, { prepare: ({ page }) => page.clock.install() });
-    const held = new Promise((resolve) => (answer = resolve));
+    const held = new Promise((resolve) => (respond = resolve));
     await page.route(call('otp'), async (route) => {
       await held;
       await route.fulfill({ json: PAID });
@@ -97,7 +97,7 @@ describeScenes('the one-time code', {}, ({ pair, once }) => {
     await field.fill('123456');
     await field.press('Enter');
     await page.clock.runFor(8000);
-    answer();
+    respond();
     await checkout.heading('success.heading');
   });
 

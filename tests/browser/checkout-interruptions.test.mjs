@@ -125,12 +125,12 @@ describeScenes('during a payment', {}, ({ pair, once }) => {
     const { visitor, page, checkout } = await scene.embed(session);
     visitor.tolerate(DISCONNECTED);
     // The service receives the call, and its response is dropped.
-    const loseTheAnswer = async (route) => {
+    const loseTheResponse = async (route) => {
       await route.fetch();
       await visitor.context.setOffline(true);
       await route.abort('internetdisconnected');
     };
-    await page.route(isPay, loseTheAnswer, { times: 1 });
+    await page.route(isPay, loseTheResponse, { times: 1 });
 
     await checkout.pay(CARDS.approved);
     await checkout.heading('offline.heading');

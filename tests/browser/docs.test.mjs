@@ -112,8 +112,8 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     await page.goto(harness.service.baseUrl);
     await page.getByRole('link', { name: 'API reference' }).click();
     await page.getByRole('heading', { level: 1, name: 'OnCharge API reference' }).waitFor();
-    const answer = await page.request.get(`${harness.service.baseUrl}/docs`);
-    assert.equal(answer.headers()['content-encoding'], 'gzip');
+    const response = await page.request.get(`${harness.service.baseUrl}/docs`);
+    assert.equal(response.headers()['content-encoding'], 'gzip');
     const sent = await page.evaluate(() => performance.getEntriesByType('navigation')[0].encodedBodySize);
     assert.ok(sent < 60_000, `${sent} bytes`);
   });

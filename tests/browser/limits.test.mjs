@@ -123,10 +123,10 @@ describeScenes('the page', {}, ({ pair, once }) => {
     const stolen = { ...session, iframe_url: session.iframe_url.replace(/token=.*/, `token=${other.pay_token}`) };
     const visitor = await scene.visit();
     visitor.tolerate(/status of 401/);
-    const answer = await visitor.page.goto(scene.service.checkoutUrl(stolen));
+    const response = await visitor.page.goto(scene.service.checkoutUrl(stolen));
 
-    assert.equal(answer.status(), 401);
-    assert.match(answer.headers()['content-security-policy'], /frame-ancestors 'none'/);
+    assert.equal(response.status(), 401);
+    assert.match(response.headers()['content-security-policy'], /frame-ancestors 'none'/);
     const checkout = await scene.checkoutOf(visitor, session);
     await checkout.heading('error.link.heading');
     await checkout.says('error.link.text');

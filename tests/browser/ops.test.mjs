@@ -98,8 +98,8 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
 
   /** Asserts the status of an address; the browser reports only that status as an error. */
   const assertState = async (visitor, address, status, heading) => {
-    const answer = await visitor.page.goto(address);
-    assert.equal(answer.status(), status, address);
+    const response = await visitor.page.goto(address);
+    assert.equal(response.status(), status, address);
     await visitor.page.getByRole('heading', { level: 1, name: heading }).waitFor();
     await lookAt(visitor.page, address, TWO_LOOKS);
     const consoleErrors = visitor.consoleErrors.splice(0).filter((text) => !text.includes(`status of ${status}`));
@@ -213,12 +213,12 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
   });
 
   test('cannot be framed, is not cached, and loads only its style sheet', { timeout: TIMEOUT }, async () => {
-    const answer = await fetch(`${ops}/ops/`);
-    const policy = answer.headers.get('content-security-policy');
+    const response = await fetch(`${ops}/ops/`);
+    const policy = response.headers.get('content-security-policy');
     assert.ok(policy.includes("default-src 'none'") && policy.includes("frame-ancestors 'none'"), policy);
     assert.ok(!policy.includes('unsafe-inline'), policy);
-    assert.equal(answer.headers.get('x-frame-options'), 'DENY');
-    assert.equal(answer.headers.get('cache-control'), 'no-store');
+    assert.equal(response.headers.get('x-frame-options'), 'DENY');
+    assert.equal(response.headers.get('cache-control'), 'no-store');
     const visitor = await harness.visit(`${ops}/`);
     assert.equal(visitor.page.url(), `${ops}/ops/`, 'the root does not redirect to the view');
     const loaded = new Set(visitor.requests.map(({ url }) => url));

@@ -105,7 +105,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
     const call = page.locator('#calls details').filter({ hasText: 'POST /v1/checkout/sessions' });
     await call.locator('summary').focus();
     await page.keyboard.press('Enter');
-    const [request, answer] = await call.locator('pre').allInnerTexts();
+    const [request, response] = await call.locator('pre').allInnerTexts();
     await looks(page, 6);
     assert.equal(await call.getAttribute('open'), '', 'what was opened stays open');
     const focused = await page.evaluate(() => document.activeElement.tagName);
@@ -123,8 +123,8 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
     const signature = createHmac('sha256', sha256(shop.service.secret)).update(signed).digest('hex');
     assert.equal(headers['X-Oncharge-Signature'], signature, 'it is the actual request');
 
-    assert.match(answer, /^201 Created\nX-Request-Id: req_[0-9a-f]+\n\n\{\n {2}"session_id": /);
-    const made = JSON.parse(answer.split('\n\n')[1]);
+    assert.match(response, /^201 Created\nX-Request-Id: req_[0-9a-f]+\n\n\{\n {2}"session_id": /);
+    const made = JSON.parse(response.split('\n\n')[1]);
     assert.equal(made.session_id, session.session_id);
     assert.equal(made.pay_token, 'pt_…');
     assert.equal(made.iframe_url, `/checkout/${session.session_id}?token=pt_…`);

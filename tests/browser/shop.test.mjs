@@ -129,8 +129,8 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
         redirect: 'manual',
         body: new URLSearchParams(fields),
       });
-    const answers = [...(await Promise.all([send(), send()])), await send()];
-    assert.deepEqual(answers.map(({ status }) => status), [303, 303, 303]);
+    const responses = [...(await Promise.all([send(), send()])), await send()];
+    assert.deepEqual(responses.map(({ status }) => status), [303, 303, 303]);
     await entry(page, 'Refund of $10.00 succeeded').waitFor();
     await shop.harness.assertMoney(session, 'captured', ['authorise 4800', 'capture 4800', 'refund 1000']);
   });

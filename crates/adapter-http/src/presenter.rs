@@ -25,8 +25,13 @@ use crate::{
 pub struct JsonPresenter;
 
 impl Presenter for JsonPresenter {
-    fn render(&self, answer: &ApiResponse<'_>, request_id: &str, now: Timestamp) -> StoredResponse {
-        let (status, body) = match answer {
+    fn render(
+        &self,
+        response: &ApiResponse<'_>,
+        request_id: &str,
+        now: Timestamp,
+    ) -> StoredResponse {
+        let (status, body) = match response {
             ApiResponse::Created(session, token) => (
                 StatusCode::CREATED,
                 json(&CreatedSessionBody::new(session, token)),

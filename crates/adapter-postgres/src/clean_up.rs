@@ -33,12 +33,12 @@ RETURNING unit_id AS id";
 /// outer statement because only that one is re-evaluated for a record that was taken again
 /// concurrently.
 const IDEMPOTENCY_RECORDS: &str = "
-DELETE FROM idempotency_keys WHERE answered_at < $2 AND (merchant_id, key) IN (
+DELETE FROM idempotency_keys WHERE responded_at < $2 AND (merchant_id, key) IN (
     SELECT idempotency_keys.merchant_id, key FROM idempotency_keys
     LEFT JOIN operations ON operations.id = operation_id
-    WHERE answered_at >= $1 AND answered_at < $2 AND operations.status IS DISTINCT FROM 'requested'
-    ORDER BY answered_at LIMIT $3)
-RETURNING answered_at AS at";
+    WHERE responded_at >= $1 AND responded_at < $2 AND operations.status IS DISTINCT FROM 'requested'
+    ORDER BY responded_at LIMIT $3)
+RETURNING responded_at AS at";
 
 /// Notifications with the status $4, a final status.
 const NOTIFICATIONS: &str = "
@@ -66,7 +66,7 @@ DELETE FROM operations WHERE id = ANY (ARRAY(
     WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel')
         AND NOT compensated AND contradiction IS NULL AND id >= $1 AND id < $2
         AND NOT EXISTS (SELECT FROM idempotency_keys
-            WHERE operation_id = operations.id AND answered_at IS NULL)
+            WHERE operation_id = operations.id AND responded_at IS NULL)
     ORDER BY id LIMIT $3))
 RETURNING id";
 

@@ -23,10 +23,10 @@ pub(crate) fn write(
 ) -> Result<(), StoreError> {
     match KeyWrite::seal(key, sealer)? {
         KeyWrite::Take(row, forgotten) => take(batch, *row, forgotten),
-        KeyWrite::Complete(scope, answer) => {
-            batch.add(diesel::update(unanswered(&scope)).set(answer));
+        KeyWrite::Complete(scope, response) => {
+            batch.add(diesel::update(without_response(&scope)).set(response));
         }
-        KeyWrite::Release(scope) => batch.add(diesel::delete(unanswered(&scope))),
+        KeyWrite::Release(scope) => batch.add(diesel::delete(without_response(&scope))),
     }
     Ok(())
 }
@@ -39,8 +39,8 @@ const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT FROM operations
 /// and its operation has ended.
 fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, forgotten: Timestamp) {
     use idempotency_keys::{
-        answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
-        operation_id, status, table,
+        body, body_key_id, content_type, created_at, fingerprint, key, merchant_id, operation_id,
+        responded_at, status, table,
     };
     let write = diesel::insert_into(table)
         .values(row)
@@ -50,13 +50,13 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, forgotten: Timestam
             fingerprint.eq(excluded(fingerprint)),
             operation_id.eq(excluded(operation_id)),
             created_at.eq(excluded(created_at)),
-            answered_at.eq(excluded(answered_at)),
+            responded_at.eq(excluded(responded_at)),
             status.eq(excluded(status)),
             content_type.eq(excluded(content_type)),
             body.eq(excluded(body)),
             body_key_id.eq(excluded(body_key_id)),
         ));
-    let is_over = answered_at
+    let is_over = responded_at
         .lt(Value(forgotten))
         .and(sql::<Bool>(IS_NOT_OPEN));
     let write = methods::FilterDsl::filter(write, is_over);
@@ -65,11 +65,11 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, forgotten: Timestam
 
 /// Selects the record of this scope, if it is not answered yet.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn unanswered(scope: &IdempotencyScope) -> _ {
+fn without_response(scope: &IdempotencyScope) -> _ {
     let merchant: MerchantId = scope.merchant;
     let key: String = scope.key.as_str().to_owned();
     idempotency_keys::table
         .filter(idempotency_keys::merchant_id.eq(Value(merchant)))
         .filter(idempotency_keys::key.eq(key))
-        .filter(idempotency_keys::answered_at.is_null())
+        .filter(idempotency_keys::responded_at.is_null())
 }

@@ -12,8 +12,8 @@ use crate::{clean_up, reseal, store::PostgresStore};
 #[async_trait]
 impl Maintenance for PostgresStore {
     async fn ping(&self) -> Result<(), StoreError> {
-        let answer: Vec<i32> = self.read(select(1.into_sql::<Integer>())).await?;
-        if answer == [1] {
+        let response: Vec<i32> = self.read(select(1.into_sql::<Integer>())).await?;
+        if response == [1] {
             Ok(())
         } else {
             Err(StoreError::Failed("the database returned no count".into()))

@@ -213,17 +213,17 @@ impl PooledConnection {
     /// Waits for the results of the statements that were sent: one round trip.
     pub(crate) async fn round_trip<T>(
         &self,
-        answer: impl Future<Output = QueryResult<T>>,
+        response: impl Future<Output = QueryResult<T>>,
     ) -> Result<T, Failure> {
         self.counters.round_trip();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let answer = tokio::time::timeout(ROUND_TRIP_TIMEOUT, answer).await;
+        let response = tokio::time::timeout(ROUND_TRIP_TIMEOUT, response).await;
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let Ok(answer) = answer else {
+        let Ok(response) = response else {
             self.discard();
             return Err(Failure::Unavailable("timed out".into()));
         };
-        answer.map_err(|error| {
+        response.map_err(|error| {
             let failure = Failure::of(error);
             if matches!(failure, Failure::Unavailable(_)) {
                 self.discard();
@@ -239,11 +239,11 @@ impl PooledConnection {
     /// Warnings differ only in their text, which may be translated, so any warning counts.
     pub(crate) async fn commit_round_trip<T>(
         &self,
-        answer: impl Future<Output = QueryResult<T>>,
+        response: impl Future<Output = QueryResult<T>>,
     ) -> Result<T, Failure> {
         let has_warning = &self.connection.driven.has_warning;
         has_warning.store(false, Ordering::Release);
-        let done = self.round_trip(answer).await?;
+        let done = self.round_trip(response).await?;
         if has_warning.load(Ordering::Acquire) {
             return Err(Failure::Unavailable("the commit was not replicated".into()));
         }

@@ -137,7 +137,7 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Option<IdempotencyScope>, StoreError> {
         let query = idempotency_keys::table
             .filter(idempotency_keys::operation_id.eq(Value(operation)))
-            .filter(idempotency_keys::answered_at.is_null())
+            .filter(idempotency_keys::responded_at.is_null())
             .select((idempotency_keys::merchant_id, idempotency_keys::key))
             .limit(1);
         let found: Vec<(MerchantId, String)> = self.read(query).await?;

@@ -79,7 +79,7 @@ pub(crate) fn set_breaker_gauge(account: &PspAccount, open: bool) {
 
 /// The metrics label of an outcome.
 fn outcome_label(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
-    match result.map(|report| report.map(|report| &report.answer)) {
+    match result.map(|report| report.map(|report| &report.response)) {
         Ok(Some(PspResponse::Done { .. })) => "done",
         Ok(Some(PspResponse::Accepted { .. })) => "accepted",
         Ok(Some(PspResponse::ActionRequired(_))) => "action_required",

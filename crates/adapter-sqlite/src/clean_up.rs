@@ -30,9 +30,9 @@ const SESSION_CHANGES: &str = "DELETE FROM session_changes WHERE unit_id IN ( \
 const IDEMPOTENCY_RECORDS: &str = "DELETE FROM idempotency_keys WHERE rowid IN ( \
      SELECT record.rowid FROM idempotency_keys AS record \
      LEFT JOIN operations AS operation ON operation.id = record.operation_id \
-     WHERE record.answered_at >= ?1 AND record.answered_at < ?2 \
+     WHERE record.responded_at >= ?1 AND record.responded_at < ?2 \
      AND (operation.status IS NULL OR operation.status <> 'requested') \
-     ORDER BY record.answered_at LIMIT ?3 + 0) RETURNING answered_at AS at";
+     ORDER BY record.responded_at LIMIT ?3 + 0) RETURNING responded_at AS at";
 
 /// Notifications with the status `?4`, a final status.
 const NOTIFICATIONS: &str = "DELETE FROM psp_notifications WHERE rowid IN ( \
@@ -55,7 +55,7 @@ const NEVER_SENT_OPERATIONS: &str = "DELETE FROM operations WHERE rowid IN ( \
      WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') \
      AND compensated = 0 AND contradiction IS NULL AND id >= ?1 AND id < ?2 \
      AND NOT EXISTS (SELECT 1 FROM idempotency_keys AS record \
-         WHERE record.operation_id = operations.id AND record.answered_at IS NULL) \
+         WHERE record.operation_id = operations.id AND record.responded_at IS NULL) \
      ORDER BY id LIMIT ?3 + 0) RETURNING id";
 
 const API_KEYS: &str = "DELETE FROM api_keys WHERE rowid IN ( \

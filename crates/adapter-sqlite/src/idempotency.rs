@@ -21,15 +21,15 @@ use crate::{error, returning::touched};
 pub(crate) fn write(connection: &mut SqliteConnection, key: KeyWrite) -> Result<(), CommitError> {
     match key {
         KeyWrite::Take(row, forgotten) => take(connection, &row, forgotten),
-        KeyWrite::Complete(scope, answer) => {
-            // If an answer is stored already, no row matches, and that answer stays.
-            let update = diesel::update(unanswered(&scope)).set(answer);
+        KeyWrite::Complete(scope, response) => {
+            // If a response is stored already, no row matches, and that response stays.
+            let update = diesel::update(without_response(&scope)).set(response);
             let update = update.returning(idempotency_keys::merchant_id);
             touched(connection, update).map_err(error::commit)?;
             Ok(())
         }
         KeyWrite::Release(scope) => {
-            let delete = diesel::delete(unanswered(&scope));
+            let delete = diesel::delete(without_response(&scope));
             delete.execute(connection).map_err(error::commit)?;
             Ok(())
         }
@@ -54,7 +54,7 @@ fn take(
     }
     let old = idempotency_keys::table
         .find((row.merchant_id, &row.key))
-        .filter(idempotency_keys::answered_at.lt(Value(forgotten)))
+        .filter(idempotency_keys::responded_at.lt(Value(forgotten)))
         .filter(sql::<Bool>(IS_NOT_OPEN));
     match diesel::update(old).set(row).execute(connection) {
         Ok(0) => Err(CommitError::IdempotencyKeyTaken),
@@ -65,11 +65,11 @@ fn take(
 
 /// Selects the record of this scope, if it is not answered yet.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn unanswered(scope: &IdempotencyScope) -> _ {
+fn without_response(scope: &IdempotencyScope) -> _ {
     let merchant: MerchantId = scope.merchant;
     let key: String = scope.key.as_str().to_owned();
     idempotency_keys::table
         .filter(idempotency_keys::merchant_id.eq(Value(merchant)))
         .filter(idempotency_keys::key.eq(key))
-        .filter(idempotency_keys::answered_at.is_null())
+        .filter(idempotency_keys::responded_at.is_null())
 }

@@ -161,7 +161,7 @@ impl CheckoutRepository for SqliteStore {
         let found: Option<(MerchantId, String)> = self.read(|connection| {
             idempotency_keys::table
                 .filter(idempotency_keys::operation_id.eq(Value(operation)))
-                .filter(idempotency_keys::answered_at.is_null())
+                .filter(idempotency_keys::responded_at.is_null())
                 .select((idempotency_keys::merchant_id, idempotency_keys::key))
                 .get_result(connection)
                 .optional()

@@ -128,13 +128,13 @@ impl WebhookSender for HttpSender {
         let latency = started.elapsed();
         match result {
             Err(reason) => SendOutcome {
-                answer: Err(reason),
+                status: Err(reason),
                 response: String::new(),
                 retry_after: None,
                 latency,
             },
             Ok(response_head) => SendOutcome {
-                answer: Ok(response_head.status().as_u16()),
+                status: Ok(response_head.status().as_u16()),
                 retry_after: self.retry_after(response_head.headers()),
                 response: response::read_body_prefix(response_head, deadline).await,
                 latency,

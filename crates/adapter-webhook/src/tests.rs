@@ -71,16 +71,16 @@ async fn send(sender: &HttpSender, url: &str) -> SendOutcome {
 
 /// A resolver that returns one result after the other, and repeats the last.
 struct ScriptedLookup {
-    answers: Vec<Vec<IpAddr>>,
+    responses: Vec<Vec<IpAddr>>,
     calls: AtomicUsize,
     names: Mutex<Vec<String>>,
 }
 
 impl ScriptedLookup {
-    fn new(answers: &[&[&str]]) -> Arc<Self> {
+    fn new(responses: &[&[&str]]) -> Arc<Self> {
         let parse = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
         Arc::new(Self {
-            answers: answers.iter().map(parse).collect(),
+            responses: responses.iter().map(parse).collect(),
             calls: AtomicUsize::new(0),
             names: Mutex::default(),
         })
@@ -96,8 +96,8 @@ impl DnsLookup for ScriptedLookup {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         self.names.lock().unwrap().push(name.to_owned());
         let number = self.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = self.answers.get(number).or(self.answers.last());
-        answer
+        let response = self.responses.get(number).or(self.responses.last());
+        response
             .cloned()
             .ok_or_else(|| io::Error::other("no such name"))
     }

@@ -49,7 +49,7 @@ pub(crate) struct CommittedChange {
     /// The requests to send now, with their operations.
     pub(crate) to_send: Vec<(Operation, PreparedRequest)>,
     /// The stored response, if the commit completed the request.
-    pub(crate) answer: Option<StoredResponse>,
+    pub(crate) response: Option<StoredResponse>,
 }
 
 impl CommittedChange {
@@ -58,7 +58,7 @@ impl CommittedChange {
         Self {
             decision,
             to_send: Vec::new(),
-            answer: None,
+            response: None,
         }
     }
 }
@@ -154,11 +154,11 @@ async fn change_session_locked(
         let mut unit = unit_of(app, &decision, now);
         unit.lease = context.lease;
         let to_send = attach_operations(app, &mut unit, &decision, context)?;
-        let answer = attach_key(app, &mut unit, &decision, context, now);
+        let response = attach_key(app, &mut unit, &decision, context, now);
         let change = CommittedChange {
             decision,
             to_send,
-            answer,
+            response,
         };
         match try_commit(app, &unit).await {
             Ok(true) => return Ok(change),
@@ -296,7 +296,7 @@ fn attach_key(
 ) -> Option<StoredResponse> {
     let request = context.request?;
     let operation = decision.operations.first().map(|operation| operation.id);
-    let answer = operation.is_none().then(|| {
+    let response = operation.is_none().then(|| {
         let done = ApiResponse::Done(&decision.session);
         app.inner()
             .presenter
@@ -304,11 +304,11 @@ fn attach_key(
     });
     if let (Some(scope), Some(idempotency)) = (request.scope(), &request.idempotency) {
         let fingerprint = idempotency.fingerprint;
-        unit.key = match (&answer, operation) {
-            (Some(answer), _) => Some(IdempotencyWrite::ReserveAndComplete {
+        unit.key = match (&response, operation) {
+            (Some(response), _) => Some(IdempotencyWrite::ReserveAndComplete {
                 scope,
                 fingerprint,
-                answer: answer.clone(),
+                response: response.clone(),
                 at: now,
             }),
             (None, Some(operation)) => Some(IdempotencyWrite::Reserve {
@@ -320,7 +320,7 @@ fn attach_key(
             (None, None) => None,
         };
     }
-    answer
+    response
 }
 
 /// Commits a unit; if the connection is lost meanwhile, checks whether it was committed. A unit

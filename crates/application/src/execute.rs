@@ -20,7 +20,7 @@ pub(crate) struct Execution {
     pub(crate) is_settled: bool,
     /// The response to the merchant; `None` if the PSP definitely could not be reached, or no
     /// merchant waits.
-    pub(crate) answer: Option<StoredResponse>,
+    pub(crate) response: Option<StoredResponse>,
 }
 
 impl Execution {
@@ -28,7 +28,7 @@ impl Execution {
         Self {
             session,
             is_settled: false,
-            answer: None,
+            response: None,
         }
     }
 }
@@ -65,7 +65,7 @@ pub(crate) async fn execute(
         Ok(outcome) => Execution {
             session: outcome.session,
             is_settled: true,
-            answer: outcome.answer,
+            response: outcome.response,
         },
         Err(error) => {
             warn!(session = %session.id, error = &error as &dyn std::error::Error,

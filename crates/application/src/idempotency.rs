@@ -52,16 +52,16 @@ pub struct PostContext {
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Status and bytes.
-    pub answer: StoredResponse,
+    pub response: StoredResponse,
     /// Whether it is a replayed one.
     pub replayed: bool,
 }
 
 impl Reply {
     /// A response that is given for the first time.
-    pub(crate) fn first(answer: StoredResponse) -> Self {
+    pub(crate) fn first(response: StoredResponse) -> Self {
         Self {
-            answer,
+            response,
             replayed: false,
         }
     }
@@ -110,32 +110,32 @@ impl PostContext {
     /// The idempotency record with this response, if the request has a key.
     pub(crate) fn remember(
         &self,
-        answer: &StoredResponse,
+        response: &StoredResponse,
         at: Timestamp,
     ) -> Option<IdempotencyWrite> {
         let (scope, idempotency) = self.scope().zip(self.idempotency.as_ref())?;
         Some(IdempotencyWrite::ReserveAndComplete {
             scope,
             fingerprint: idempotency.fingerprint,
-            answer: answer.clone(),
+            response: response.clone(),
             at,
         })
     }
 
     /// Returns a response that guards no change of a session, and stores it. If a concurrent equal
     /// request stored its response first, replays that.
-    pub(crate) async fn answer(
+    pub(crate) async fn respond(
         &self,
         app: &App,
         response: &ApiResponse<'_>,
     ) -> Result<Reply, Error> {
         let now = app.now();
-        let answer = app
+        let rendered = app
             .inner()
             .presenter
             .render(response, &self.request_id, now);
-        let Some(record) = self.remember(&answer, now) else {
-            return Ok(Reply::first(answer));
+        let Some(record) = self.remember(&rendered, now) else {
+            return Ok(Reply::first(rendered));
         };
         match app
             .inner()
@@ -144,7 +144,7 @@ impl PostContext {
             .write_idempotency_record(record)
             .await
         {
-            Ok(()) => Ok(Reply::first(answer)),
+            Ok(()) => Ok(Reply::first(rendered)),
             Err(CommitError::IdempotencyKeyTaken) => {
                 self.replay_or(app, Error::IdempotencyConflict).await
             }
@@ -166,7 +166,7 @@ async fn reply_from_record(
 ) -> Result<Option<Reply>, Error> {
     let now = app.now();
     let is_older_than = |seconds| {
-        let answered = record.answered_at;
+        let answered = record.responded_at;
         answered.is_some_and(|at| now > at.plus_seconds(seconds))
     };
     let is_old = is_older_than(IDEMPOTENCY_RETENTION_SECONDS);
@@ -179,9 +179,9 @@ async fn reply_from_record(
     if !is_old && is_older_than(request.replayed_seconds) {
         return Ok(None);
     }
-    match record.answer {
-        Some(answer) => Ok(Some(Reply {
-            answer,
+    match record.response {
+        Some(response) => Ok(Some(Reply {
+            response,
             replayed: true,
         })),
         None => Err(Error::IdempotencyConflict),

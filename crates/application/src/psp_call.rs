@@ -20,7 +20,7 @@ pub(crate) struct CallResult {
 impl From<PspReport> for CallResult {
     fn from(report: PspReport) -> Self {
         Self {
-            psp_result: PspResult::Response(report.answer),
+            psp_result: PspResult::Response(report.response),
             details: report.details,
         }
     }

@@ -159,7 +159,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
                 operation,
             }));
         }
-        Ok(report) => report.map(|report| report.answer),
+        Ok(report) => report.map(|report| report.response),
         Err(error) => {
             warn!(operation = %operation.id, error = &error as &dyn std::error::Error,
                 "cannot look up the operation at the PSP");

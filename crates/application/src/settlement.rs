@@ -58,11 +58,11 @@ pub(crate) struct Settled {
     /// Whether the result was new, so that a decision based on it was committed.
     pub(crate) had_effect: bool,
     /// The response to the merchant; `None` if the PSP definitely could not be reached.
-    pub(crate) answer: Option<StoredResponse>,
+    pub(crate) response: Option<StoredResponse>,
 }
 
 impl Settled {
-    fn of(after: LoadedOperation, had_effect: bool, answer: Option<StoredResponse>) -> Self {
+    fn of(after: LoadedOperation, had_effect: bool, response: Option<StoredResponse>) -> Self {
         if had_effect {
             count(&after.operation);
         }
@@ -70,7 +70,7 @@ impl Settled {
             session: after.session,
             operation: after.operation,
             had_effect,
-            answer,
+            response,
         }
     }
 }
@@ -122,21 +122,21 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
         // Right after the intent, no other process can have stored the response.
         let waits = waiting.as_ref().filter(|_| !was_preloaded);
         let record = record(app, waits).await?;
-        let (unit, answer) = if has_effect {
-            let (mut unit, answer) =
+        let (unit, response) = if has_effect {
+            let (mut unit, response) =
                 unit(app, &decision, &after, waiting.as_ref(), lease, now).await?;
             unit.handled = handled;
-            (Some(unit), answer)
+            (Some(unit), response)
         } else {
-            answer_repeated_result(app, &after, waiting.as_ref(), record.as_ref(), now)
+            respond_to_repeated_result(app, &after, waiting.as_ref(), record.as_ref(), now)
         };
-        let answer = record.and_then(|record| record.answer).or(answer);
+        let response = record.and_then(|record| record.response).or(response);
         let committed = match unit {
             Some(unit) => commit::commit(app, unit).await,
             None => Ok(()),
         };
         match committed {
-            Ok(()) => return Ok(Settled::of(after, has_effect, answer)),
+            Ok(()) => return Ok(Settled::of(after, has_effect, response)),
             // The state that the intent committed has changed since: reload it at once.
             Err(CommitError::Conflict) if was_preloaded => {}
             Err(CommitError::Conflict) => backoff.wait(app).await?,
@@ -176,7 +176,7 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
     match psp.look_up(operation.id).await {
         Ok(None) => Some(result.clone()),
         Ok(Some(found)) if !operation.matches(&found.details) => None,
-        Ok(Some(found)) => match found.answer {
+        Ok(Some(found)) => match found.response {
             PspResponse::Done { .. } | PspResponse::Refused(_) => Some(found.into()),
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
         },
@@ -331,7 +331,7 @@ async fn unit(
         };
         change.next_try_at = Some(now.plus_seconds(wait));
     }
-    let answer = render(app, after, waiting, now);
+    let response = render(app, after, waiting, now);
     let scope = match waiting {
         Some(waiting) => waiting.scope.clone(),
         None if is_requested_by_merchant(&after.operation) => {
@@ -343,10 +343,10 @@ async fn unit(
         }
         None => None,
     };
-    unit.key = match (scope, &answer) {
-        (Some(scope), Some(answer)) => Some(IdempotencyWrite::Complete {
+    unit.key = match (scope, &response) {
+        (Some(scope), Some(response)) => Some(IdempotencyWrite::Complete {
             scope,
-            answer: answer.clone(),
+            response: response.clone(),
             at: now,
         }),
         (Some(scope), None) if frees_key(&after.operation) => {
@@ -354,7 +354,7 @@ async fn unit(
         }
         _ => None,
     };
-    Ok((unit, answer))
+    Ok((unit, response))
 }
 
 /// Whether a merchant's request may wait for this operation.
@@ -385,7 +385,7 @@ fn render(
         return None;
     }
     let session = &after.session;
-    let answer = match (&after.operation.kind, after.operation.status) {
+    let response = match (&after.operation.kind, after.operation.status) {
         (OperationKind::Refund(_), _) => ApiResponse::RefundRequested(after.refund.as_ref()?),
         (_, OperationStatus::Succeeded) => ApiResponse::Done(session),
         (_, OperationStatus::Failed)
@@ -412,37 +412,37 @@ fn render(
     let request_id = waiting.map(|waiting| waiting.request_id.clone());
     // Recovery has no request id: the operation's id leads to the session's history.
     let request_id = request_id.unwrap_or_else(|| after.operation.id.to_string());
-    Some(app.inner().presenter.render(&answer, &request_id, now))
+    Some(app.inner().presenter.render(&response, &request_id, now))
 }
 
 /// Another process has already committed this result. If the key has no stored response yet, this
 /// one is stored now.
-fn answer_repeated_result(
+fn respond_to_repeated_result(
     app: &App,
     after: &LoadedOperation,
     waiting: Option<&WaitingRequest>,
     record: Option<&IdempotencyRecord>,
     now: Timestamp,
 ) -> (Option<UnitOfWork>, Option<StoredResponse>) {
-    let answer = render(app, after, waiting, now);
+    let response = render(app, after, waiting, now);
     let scope = waiting.and_then(|waiting| waiting.scope.clone());
-    let is_reserved = record.is_some_and(|record| record.answer.is_none());
-    let unit = match (scope, &answer) {
-        (Some(scope), Some(answer)) if is_reserved => {
+    let is_reserved = record.is_some_and(|record| record.response.is_none());
+    let unit = match (scope, &response) {
+        (Some(scope), Some(response)) if is_reserved => {
             let mut session = after.session.clone();
             session.version = session.version.saturating_add(1);
             let id = app.inner().entropy.id_in(session.merchant.slot(), now);
             let mut unit = UnitOfWork::of(id, session);
             unit.key = Some(IdempotencyWrite::Complete {
                 scope,
-                answer: answer.clone(),
+                response: response.clone(),
                 at: now,
             });
             Some(unit)
         }
         _ => None,
     };
-    (unit, answer)
+    (unit, response)
 }
 
 /// The idempotency record of a waiting request.

@@ -134,7 +134,7 @@ impl WebhookSender for NullSender {
             self.0.record(event);
         }
         SendOutcome {
-            answer: Ok(200),
+            status: Ok(200),
             response: String::new(),
             retry_after: None,
             latency: Duration::ZERO,

@@ -166,7 +166,7 @@ impl Fixture {
         unit.key = Some(IdempotencyWrite::ReserveAndComplete {
             scope: scope.clone(),
             fingerprint: fingerprint(),
-            answer: answer(body),
+            response: response(body),
             at: self.build.now(),
         });
         unit
@@ -215,7 +215,7 @@ pub(crate) fn fingerprint() -> oncharge_domain::idempotency::RequestFingerprint 
 }
 
 /// An arbitrary response with this body.
-pub(crate) fn answer(body: &str) -> StoredResponse {
+pub(crate) fn response(body: &str) -> StoredResponse {
     StoredResponse {
         status: 201,
         content_type: "application/json".to_owned(),

@@ -40,7 +40,7 @@ pub(crate) fn session(status: &str, changes: &Value) -> Session {
         0
     };
     let captured = if status == "captured" { 1000 } else { 0 };
-    let mut answer = json!({
+    let mut response = json!({
         "session_id": "cs_1", "status": status, "amount": 1000, "currency": "USD",
         "reference": "7", "order_id": "7", "return_url": "http://127.0.0.1:1/orders/7",
         "metadata": {}, "capture": "automatic", "customer": {"email": null, "phone": null},
@@ -50,7 +50,7 @@ pub(crate) fn session(status: &str, changes: &Value) -> Session {
         "updated_at": "2026-11-22T12:01:00Z", "expires_at": "2026-11-22T12:30:00Z",
     });
     for (member, value) in changes.as_object().unwrap() {
-        answer[member] = value.clone();
+        response[member] = value.clone();
     }
-    serde_json::from_value(answer).unwrap()
+    serde_json::from_value(response).unwrap()
 }

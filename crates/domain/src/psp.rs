@@ -142,18 +142,18 @@ pub struct PspDetails {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PspReport {
     /// The state of the operation.
-    pub answer: PspResponse,
+    pub response: PspResponse,
     /// What else the PSP states about it.
     pub details: PspDetails,
 }
 
 impl From<PspResponse> for PspReport {
-    fn from(answer: PspResponse) -> Self {
+    fn from(response: PspResponse) -> Self {
         let details = PspDetails {
-            reference: answer.reference().cloned(),
+            reference: response.reference().cloned(),
             ..PspDetails::default()
         };
-        Self { answer, details }
+        Self { response, details }
     }
 }
 

@@ -50,7 +50,7 @@ fn reason() -> impl Strategy<Value = RefusalReason> {
 }
 
 fn result() -> impl Strategy<Value = PspResult> {
-    let answer = prop_oneof![
+    let response = prop_oneof![
         4 => any::<bool>().prop_map(|captured| PspResponse::Done {
             reference: reference("psp_1"),
             captured,
@@ -63,7 +63,7 @@ fn result() -> impl Strategy<Value = PspResult> {
         3 => reason().prop_map(PspResponse::Refused),
     ];
     prop_oneof![
-        8 => answer.prop_map(PspResult::Response),
+        8 => response.prop_map(PspResult::Response),
         4 => Just(PspResult::NotSent),
         1 => Just(PspResult::Unknown),
         1 => Just(PspResult::NotFound),

@@ -125,13 +125,13 @@ impl Model for Payments {
                 world.recover(operation)?;
             }
             Action::Deliver(place, again) => {
-                let (operation, answer) = world.psp.notifications[place].clone();
+                let (operation, response) = world.psp.notifications[place].clone();
                 if again {
                     world.budget.repeats -= 1;
                 } else {
                     world.psp.notifications.remove(place);
                 }
-                world.apply_result(operation, &PspResult::Response(answer), false);
+                world.apply_result(operation, &PspResult::Response(response), false);
             }
             Action::Finish(operation, done) => world.psp.finish(operation, done),
             Action::Reverse(operation) => {

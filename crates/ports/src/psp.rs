@@ -106,7 +106,7 @@ pub struct Notification {
     pub reference: PspReference,
     /// The result of the operation; `Accepted` if the notification only announces a change, whose
     /// result a look-up must then fetch.
-    pub answer: PspResponse,
+    pub response: PspResponse,
     /// The card that was authorized, if the notification names it.
     pub card: Option<Card>,
 }

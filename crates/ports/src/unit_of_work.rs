@@ -124,7 +124,7 @@ pub enum IdempotencyWrite {
         /// The fingerprint of the request.
         fingerprint: RequestFingerprint,
         /// The response.
-        answer: StoredResponse,
+        response: StoredResponse,
         /// The current time.
         at: Timestamp,
     },
@@ -133,7 +133,7 @@ pub enum IdempotencyWrite {
         /// The key.
         scope: IdempotencyScope,
         /// The response.
-        answer: StoredResponse,
+        response: StoredResponse,
         /// The current time.
         at: Timestamp,
     },
@@ -152,9 +152,9 @@ pub struct IdempotencyRecord {
     /// The operation that the request started, if any.
     pub operation: Option<OperationId>,
     /// The response, if there is one yet.
-    pub answer: Option<StoredResponse>,
+    pub response: Option<StoredResponse>,
     /// When the response was stored.
-    pub answered_at: Option<Timestamp>,
+    pub responded_at: Option<Timestamp>,
 }
 
 /// A worker's exclusive, expiring claim on one item.

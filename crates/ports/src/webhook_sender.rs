@@ -29,7 +29,7 @@ pub struct Webhook {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendOutcome {
     /// The HTTP status of the response, or why there was none.
-    pub answer: Result<u16, SendError>,
+    pub status: Result<u16, SendError>,
     /// The first kilobyte of the response body as text, without control characters except line
     /// ends.
     pub response: String,

@@ -168,10 +168,10 @@
         body: JSON.stringify(card),
         credentials: "omit",
       });
-      const answer = await response.json();
+      const content = await response.json();
       if (response.status === 201) {
-        send("token", { token: answer.token, brand: answer.brand, last4: answer.last4 });
-      } else if (response.status !== 422 || !showErrors(fromServer(answer.details || []))) {
+        send("token", { token: content.token, brand: content.brand, last4: content.last4 });
+      } else if (response.status !== 422 || !showErrors(fromServer(content.details || []))) {
         send("error");
       }
     } catch {

@@ -39,9 +39,9 @@ pub(crate) fn fingerprint(parameters: &Value) -> String {
 /// Builds a response: 201 with the result, 404 for an unknown payment, 422 for a reused key.
 pub(crate) fn respond(
     simulator: &Simulator,
-    answer: CallResponse,
+    response: CallResponse,
 ) -> Result<HttpResponse, Problem> {
-    let (operation, payment) = match answer {
+    let (operation, payment) = match response {
         CallResponse::Operation { operation, payment } => (operation, *payment),
         CallResponse::KeyReused => return Err(Problem::KeyReused),
         CallResponse::UnknownPayment => {
@@ -50,10 +50,10 @@ pub(crate) fn respond(
     };
     let mut body = json!({
         "psp_reference": operation.psp_reference,
-        "result": operation.answer,
+        "result": operation.response,
     });
     if let Some(members) = body.as_object_mut() {
-        if let Some(reason) = operation.answer_reason {
+        if let Some(reason) = operation.response_reason {
             members.insert("reason".to_owned(), json!(reason));
         }
         describe(
@@ -61,7 +61,7 @@ pub(crate) fn respond(
             members,
             operation.kind,
             &payment,
-            operation.answer,
+            operation.response,
         );
     }
     Ok(HttpResponse::Created().json(body))

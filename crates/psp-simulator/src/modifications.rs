@@ -86,10 +86,10 @@ fn new_call(
 
 async fn perform(simulator: &Simulator, call: ModificationCall) -> Result<HttpResponse, Problem> {
     let faults = simulator.faults.clone();
-    let answer = simulator
+    let response = simulator
         .store
         .write(move |connection| modify::modify(&mut Transaction::new(connection, &faults), call))
         .await?;
     simulator.notifiers.notify_all();
-    call::respond(simulator, answer)
+    call::respond(simulator, response)
 }

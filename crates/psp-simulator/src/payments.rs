@@ -22,12 +22,12 @@ pub(crate) async fn create(
     require_json(&request)?;
     let call = read(call::idempotency_key(&request)?, &bytes)?;
     let faults = simulator.faults.clone();
-    let answer = simulator
+    let response = simulator
         .store
         .write(move |connection| pay::pay(&mut Transaction::new(connection, &faults), call))
         .await?;
     simulator.notifiers.notify_all();
-    call::respond(&simulator, answer)
+    call::respond(&simulator, response)
 }
 
 fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {

@@ -29,12 +29,12 @@ pub(crate) async fn create(
         created_at: clock::now(),
         used_by: None,
     };
-    let answer = json!({ "token": token.id, "brand": token.brand, "last4": token.last4 });
+    let response = json!({ "token": token.id, "brand": token.brand, "last4": token.last4 });
     simulator
         .store
         .write(move |connection| Ok(tokens::insert(connection, &token)?))
         .await?;
-    Ok(HttpResponse::Created().json(answer))
+    Ok(HttpResponse::Created().json(response))
 }
 
 fn read(bytes: &[u8]) -> Result<Card, Problem> {

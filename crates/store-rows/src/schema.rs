@@ -192,7 +192,7 @@ diesel::table! {
         fingerprint -> Binary,
         operation_id -> Nullable<Id>,
         created_at -> Instant,
-        answered_at -> Nullable<Instant>,
+        responded_at -> Nullable<Instant>,
         status -> Nullable<BigInt>,
         content_type -> Nullable<Text>,
         body -> Nullable<Binary>,

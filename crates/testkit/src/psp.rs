@@ -280,8 +280,8 @@ impl std::fmt::Debug for ScriptedPsp {
 }
 
 impl State {
-    fn report(&self, operation: OperationId, answer: PspResponse) -> PspReport {
-        let mut report = PspReport::from(answer);
+    fn report(&self, operation: OperationId, response: PspResponse) -> PspReport {
+        let mut report = PspReport::from(response);
         report.details.card = self.card_of(operation);
         if let Some(details) = &self.false_details {
             report.details.clone_from(details);

@@ -179,14 +179,14 @@ impl WebhookSender for ScriptedSender {
         let is_free = |_: &u64| !self.state().blocked.contains(&in_flight_attempt.url);
         // Cannot fail: the sender lives as long as this handle.
         let _ = changes.wait_for(is_free).await;
-        let (answer, retry_after) = match outcome {
+        let (status, retry_after) = match outcome {
             Outcome::Status(status) => (Ok(status), None),
             Outcome::RetryAfter(status, wait) => (Ok(status), Some(wait)),
             Outcome::Error(error) => (Err(error), None),
         };
         SendOutcome {
-            response: answer.map_or_else(|_| String::new(), |status| format!("status {status}")),
-            answer,
+            response: status.map_or_else(|_| String::new(), |status| format!("status {status}")),
+            status,
             retry_after,
             latency: Self::LATENCY,
         }

@@ -53,7 +53,7 @@ impl Shop {
         let operation = self.build.operation_id();
         let request = self.prepare(operation, instruction);
         let report = self.psp.send(&request).await;
-        (operation, report.map(|report| report.answer))
+        (operation, report.map(|report| report.response))
     }
 
     fn authorize(&self) -> Instruction {
@@ -101,17 +101,17 @@ async fn a_challenge_ends_by_the_shopper_or_by_a_cancel() {
     let shop = shop();
     shop.psp.reply(Call::Authorize, Reply::ActionRequired);
     shop.psp.reply(Call::Authorize, Reply::Accepted);
-    let (first, answer) = shop.send(shop.authorize()).await;
+    let (first, response) = shop.send(shop.authorize()).await;
     assert!(
-        matches!(answer, Ok(PspResponse::ActionRequired(_))),
-        "{answer:?}"
+        matches!(response, Ok(PspResponse::ActionRequired(_))),
+        "{response:?}"
     );
     shop.psp.finish(first, Finish::Done);
     assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
 
-    let (second, answer) = shop.send(shop.authorize()).await;
-    let Ok(PspResponse::Accepted { reference: payment }) = answer else {
-        unreachable!("{answer:?}");
+    let (second, response) = shop.send(shop.authorize()).await;
+    let Ok(PspResponse::Accepted { reference: payment }) = response else {
+        unreachable!("{response:?}");
     };
     let (_, ended) = shop.send(Instruction::Cancel { payment }).await;
     assert!(matches!(ended, Ok(PspResponse::Done { .. })), "{ended:?}");
@@ -180,7 +180,7 @@ async fn notifications_carry_the_current_state_and_are_verified() {
     assert_eq!(notification.session, shop.session.id);
     assert_eq!(notification.amount, shop.session.amount);
     assert_eq!(
-        Some(notification.answer),
+        Some(notification.response),
         shop.psp.current_response(operation)
     );
 

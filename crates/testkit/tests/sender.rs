@@ -31,16 +31,16 @@ async fn responses_follow_the_script_of_their_url() {
     sender.reply(ENDPOINT, Outcome::Status(500));
     sender.reply(ENDPOINT, Outcome::RetryAfter(429, Duration::from_secs(7)));
     let first = send(&sender, ENDPOINT, "1").await;
-    assert_eq!((first.answer, first.retry_after), (Ok(500), None));
+    assert_eq!((first.status, first.retry_after), (Ok(500), None));
     assert_eq!(first.response, "status 500");
     let second = send(&sender, ENDPOINT, "2").await;
     let asked = Some(Duration::from_secs(7));
-    assert_eq!((second.answer, second.retry_after), (Ok(429), asked));
+    assert_eq!((second.status, second.retry_after), (Ok(429), asked));
     for body in ["3", "4"] {
         let sent = send(&sender, ENDPOINT, body).await;
-        assert_eq!(sent.answer, Err(SendError::Timeout));
+        assert_eq!(sent.status, Err(SendError::Timeout));
     }
-    assert_eq!(send(&sender, ELSEWHERE, "5").await.answer, Ok(200));
+    assert_eq!(send(&sender, ELSEWHERE, "5").await.status, Ok(200));
     assert_eq!(sender.bodies(ENDPOINT), ["1", "2", "3", "4"]);
     let all = sender.sent();
     assert_eq!(all.len(), 5);
@@ -58,7 +58,7 @@ async fn a_blocked_url_hangs_until_unblocked() {
         hanging.spawn(async move { send(&sender, ENDPOINT, body).await });
     }
     sender.wait_for_attempts(2).await;
-    assert_eq!(send(&sender, ELSEWHERE, "3").await.answer, Ok(200));
+    assert_eq!(send(&sender, ELSEWHERE, "3").await.status, Ok(200));
     assert_eq!(sender.in_flight(ENDPOINT), 2);
     let given_up = tokio::time::timeout(Duration::ZERO, send(&sender, ENDPOINT, "4")).await;
     assert!(given_up.is_err());
@@ -69,7 +69,7 @@ async fn a_blocked_url_hangs_until_unblocked() {
     );
     sender.unblock(ENDPOINT);
     for sent in hanging.join_all().await {
-        assert_eq!(sent.answer, Ok(200));
+        assert_eq!(sent.status, Ok(200));
     }
     assert_eq!(sender.in_flight(ENDPOINT), 0);
     assert_eq!(sender.max_in_flight_to(ENDPOINT), 3);

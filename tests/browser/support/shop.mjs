@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 
 /** Starts it on a free port. It is `localhost`, the service 127.0.0.1: another site, not just another origin. */
 export async function startShop(service) {
-  const server = createServer((request, response) => answer(service, request, response));
+  const server = createServer((request, response) => respond(service, request, response));
   await new Promise((resolve) => server.listen(0, 'localhost', resolve));
   const origin = `http://localhost:${server.address().port}`;
   return {
@@ -24,7 +24,7 @@ export async function startShop(service) {
   };
 }
 
-function answer(service, request, response) {
+function respond(service, request, response) {
   const url = new URL(request.url, 'http://localhost');
   const iframe = JSON.stringify(url.searchParams.get('iframe') ?? '');
   const pages = {

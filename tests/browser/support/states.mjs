@@ -9,7 +9,7 @@ const ASKS_FOR_CODE = { status: 'pending', next: { type: 'otp', destination: 'â€
 const EXPIRED = { status: 'expired', next: { type: 'none' } };
 
 const calls = (name) => (url) => new RegExp(`^/checkout/cs_[0-9a-f]+/${name}$`).test(url.pathname);
-const answers = (json, status = 200) => (route) => route.fulfill({ status, json });
+const respondsWith = (json, status = 200) => (route) => route.fulfill({ status, json });
 const never = () => {};
 
 /**
@@ -72,7 +72,7 @@ export const STATES = [
     heading: 'wait.heading',
     async show(harness, options) {
       const seen = await ready(harness, options);
-      await seen.page.route(calls('(pay|status)'), answers(WAITING));
+      await seen.page.route(calls('(pay|status)'), respondsWith(WAITING));
       await seen.checkout.pay(CARDS.approved);
       return arrived(seen, 'wait.heading');
     },
@@ -93,7 +93,7 @@ export const STATES = [
     heading: 'otp.heading',
     async show(harness, options) {
       const seen = await ready(harness, options);
-      await seen.page.route(calls('(pay|status)'), answers(ASKS_FOR_CODE));
+      await seen.page.route(calls('(pay|status)'), respondsWith(ASKS_FOR_CODE));
       await seen.checkout.pay(CARDS.approved);
       return arrived(seen, 'otp.heading');
     },
@@ -176,7 +176,7 @@ export const STATES = [
       // The page's clock is advanced; the service's response, which decides, is replaced.
       const clock = ({ page }) => page.clock.install();
       const seen = await readyAt(harness, await harness.createSession(), options, clock);
-      await seen.page.route(calls('status'), answers(EXPIRED));
+      await seen.page.route(calls('status'), respondsWith(EXPIRED));
       await seen.page.clock.fastForward('08:00:00');
       return arrived(seen, 'expired.heading');
     },
@@ -210,7 +210,7 @@ export const STATES = [
     async show(harness, options) {
       const seen = await ready(harness, options);
       const problem = { error: 'not_found', message: 'Not found', request_id: 'req_01a205a95d6774dd9761f559' };
-      await seen.page.route(calls('(pay|status)'), answers(problem, 404));
+      await seen.page.route(calls('(pay|status)'), respondsWith(problem, 404));
       await seen.checkout.pay(CARDS.approved);
       return arrived(seen, 'broken.heading');
     },

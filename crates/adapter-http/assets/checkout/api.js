@@ -22,13 +22,13 @@ const Api = (config) => {
         redirect: "error",
         signal: stop.signal,
       });
-      const answer = await response.json().catch(() => null);
-      if (response.ok && answer && answer.status && answer.next) return { state: answer };
+      const content = await response.json().catch(() => null);
+      if (response.ok && content && content.status && content.next) return { state: content };
       if (response.ok) return { lost: true };
       return {
         problem: {
           status: response.status,
-          requestId: (answer && answer.request_id) || response.headers.get("X-Request-Id"),
+          requestId: (content && content.request_id) || response.headers.get("X-Request-Id"),
           retryAfter: Number(response.headers.get("Retry-After")) || 0,
         },
       };

@@ -55,18 +55,18 @@
     let lost = 0;
     let busy = 0;
     for (;;) {
-      const answer = await call();
+      const result = await call();
       if (started !== generation) return null;
-      if (answer.state) return answer;
-      if (answer.lost) {
+      if (result.state) return result;
+      if (result.lost) {
         lost += 1;
         if (lost > 1 || !navigator.onLine) views.show("offline");
         await pause(backOff(lost, 8000));
       } else {
-        const { status: code, retryAfter } = answer.problem;
+        const { status: code, retryAfter } = result.problem;
         const passing = code === 408 || code === 429 || code >= 500;
         busy += 1;
-        if (!passing || busy > 6) return answer;
+        if (!passing || busy > 6) return result;
         views.announce(views.text("busy"));
         await pause(Math.max(Math.min(retryAfter, 60) * 1000, backOff(busy, 8000)));
       }
@@ -82,17 +82,17 @@
       if (!wait) return;
       const view = views.current();
       await pause(wait);
-      const answer = started === generation ? await retryUntilResponse(api.status, started) : null;
-      if (!answer) return;
-      if (!answer.state) {
-        broken(answer.problem.requestId);
+      const result = started === generation ? await retryUntilResponse(api.status, started) : null;
+      if (!result) return;
+      if (!result.state) {
+        broken(result.problem.requestId);
         return;
       }
       // After a change the intervals start again from the shortest.
       const changed =
-        answer.state.status !== state.status || answer.state.next.type !== state.next.type;
+        result.state.status !== state.status || result.state.next.type !== state.next.type;
       if (changed || views.current() !== view) n = 0;
-      state = answer.state;
+      state = result.state;
     }
   }
 
@@ -216,16 +216,16 @@
     if (submittedEarly) return;
     setPaying(true);
     views.say("");
-    const answer = await frames.submitFields();
+    const result = await frames.submitFields();
     if (!paying) return;
-    if (answer.type === "token") {
+    if (result.type === "token") {
       frames.lockFields(true);
-      pay(answer.token);
+      pay(result.token);
       return;
     }
     setPaying(false);
-    if (answer.type === "invalid") {
-      views.say(views.text("invalid", { fields: fieldNames(answer.fields) }));
+    if (result.type === "invalid") {
+      views.say(views.text("invalid", { fields: fieldNames(result.fields) }));
       frames.focusFields();
     } else {
       views.say(views.text("fields_failed"));
@@ -248,36 +248,36 @@
   async function pay(token) {
     const started = startGeneration();
     tried = true;
-    const answer = await retryUntilResponse(() => api.pay(token), started);
-    if (!answer) return;
-    if (answer.state) follow(answer.state, started);
-    else if ([403, 409, 422].includes(answer.problem.status)) {
+    const result = await retryUntilResponse(() => api.pay(token), started);
+    if (!result) return;
+    if (result.state) follow(result.state, started);
+    else if ([403, 409, 422].includes(result.problem.status)) {
       // This attempt was not accepted: another one is open or has completed the payment, the session has
       // expired, or the merchant takes no more payments. The state tells which.
       tried = false;
       resume("technical");
-    } else broken(answer.problem.requestId);
+    } else broken(result.problem.requestId);
   }
 
   // A code counts as one try: without a response it is not sent again, the state is queried instead.
   async function sendCode(body, notice) {
     const started = startGeneration();
     paying = true;
-    let answer = await api.otp(body);
+    let result = await api.otp(body);
     if (started !== generation) return;
-    codeNotice = answer.state ? notice : { failed: true };
-    if (!answer.state) answer = await retryUntilResponse(api.status, started);
-    if (!answer) return;
-    if (answer.state) follow(answer.state, started);
-    else broken(answer.problem.requestId);
+    codeNotice = result.state ? notice : { failed: true };
+    if (!result.state) result = await retryUntilResponse(api.status, started);
+    if (!result) return;
+    if (result.state) follow(result.state, started);
+    else broken(result.problem.requestId);
   }
 
   async function resume(fallback) {
     const started = startGeneration();
-    const answer = await retryUntilResponse(api.status, started);
-    if (!answer) return;
-    if (answer.state) follow(answer.state, started, fallback);
-    else broken(answer.problem.requestId);
+    const result = await retryUntilResponse(api.status, started);
+    if (!result) return;
+    if (result.state) follow(result.state, started, fallback);
+    else broken(result.problem.requestId);
   }
 
   function challengeEnded() {
@@ -292,11 +292,11 @@
     const started = startGeneration();
     abandoned = true;
     challengeEnded();
-    const answer = await retryUntilResponse(api.abandon, started);
-    if (!answer) return;
-    if (answer.state) follow(answer.state, started);
-    else if (answer.problem.status === 409) resume();
-    else broken(answer.problem.requestId);
+    const result = await retryUntilResponse(api.abandon, started);
+    if (!result) return;
+    if (result.state) follow(result.state, started);
+    else if (result.problem.status === 409) resume();
+    else broken(result.problem.requestId);
   }
 
   // ---- the page

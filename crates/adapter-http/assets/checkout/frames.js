@@ -6,7 +6,7 @@ const Frames = (config, on) => {
   const challengeHost = document.getElementById("challenge-frame");
   let fields = null;
   let fieldsReady = false;
-  let answer = null;
+  let settleSubmit = null;
   let challenge = null;
 
   // Without "allow-top-navigation" a frame cannot take the shopper anywhere else.
@@ -37,8 +37,8 @@ const Frames = (config, on) => {
       resize(fields, message.height, 1200);
     } else if (message.type === "submit") {
       on.submit();
-    } else if (answer && ["token", "invalid", "error"].includes(message.type)) {
-      answer(message);
+    } else if (settleSubmit && ["token", "invalid", "error"].includes(message.type)) {
+      settleSubmit(message);
     }
   }
 
@@ -85,11 +85,11 @@ const Frames = (config, on) => {
       return new Promise((resolve) => {
         const settle = (message) => {
           clearTimeout(timer);
-          if (answer === settle) answer = null;
+          if (settleSubmit === settle) settleSubmit = null;
           resolve(message);
         };
         const timer = setTimeout(() => settle({ type: "error" }), 20000);
-        answer = settle;
+        settleSubmit = settle;
         send("submit");
       });
     },

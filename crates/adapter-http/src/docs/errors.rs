@@ -190,9 +190,9 @@ mod tests {
         let mut seen = 0;
         for (path, methods) in members(document.at(""), "paths") {
             let operations = methods.as_object().unwrap().values();
-            let answers = operations.flat_map(|operation| members(operation, "responses"));
-            for (status, answer) in answers.filter(|(status, _)| !status.starts_with('2')) {
-                let description = text(answer, "description").replace("`details`", "");
+            let responses = operations.flat_map(|operation| members(operation, "responses"));
+            for (status, response) in responses.filter(|(status, _)| !status.starts_with('2')) {
+                let description = text(response, "description").replace("`details`", "");
                 let words = description.split('`').skip(1).step_by(2);
                 for code in words.filter(|word| *word != "payment_method") {
                     seen += 1;

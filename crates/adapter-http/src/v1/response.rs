@@ -10,14 +10,17 @@ use utoipa::ToSchema;
 
 /// The rendered or stored response to a `POST`, byte for byte.
 pub(crate) fn reply(reply: Reply) -> HttpResponse {
-    let Reply { answer, replayed } = reply;
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let Reply {
+        response: stored,
+        replayed,
+    } = reply;
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = HttpResponse::build(status);
-    response.insert_header((CONTENT_TYPE, answer.content_type));
+    response.insert_header((CONTENT_TYPE, stored.content_type));
     if replayed {
         response.insert_header(("Idempotency-Replayed", "true"));
     }
-    response.body(answer.body)
+    response.body(stored.body)
 }
 
 /// One page of a list.

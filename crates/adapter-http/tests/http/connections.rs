@@ -36,7 +36,7 @@ fn send_without_reading(mut stream: &TcpStream) {
 }
 
 /// Whether the server responds on this connection.
-fn is_answered(mut stream: &TcpStream) -> bool {
+fn is_served(mut stream: &TcpStream) -> bool {
     let sent = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut first = [0];
     sent.is_ok() && matches!(stream.read(&mut first), Ok(1))
@@ -65,7 +65,7 @@ async fn a_client_that_does_not_read_is_disconnected() {
         elapsed < TIMEOUT,
         "the server did not close the connections: {elapsed:?}"
     );
-    let answered = web::block(move || is_answered(&connect(address))).await;
+    let answered = web::block(move || is_served(&connect(address))).await;
     assert!(answered.unwrap(), "another client is not served");
 }
 
@@ -79,7 +79,7 @@ async fn an_idle_connection_is_closed() {
     let address = app.address;
     let rest = web::block(move || {
         let mut stream = connect(address);
-        assert!(is_answered(&stream));
+        assert!(is_served(&stream));
         stream.read_to_end(&mut Vec::new())
     });
     assert!(rest.await.unwrap().is_ok(), "it ends");
@@ -95,16 +95,16 @@ async fn connections_per_address_are_limited() {
     let address = app.address;
     let (held, excess, again) = web::block(move || {
         let held: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
-        let held_answer = held.iter().all(is_answered);
-        let excess = is_answered(&connect(address));
+        let held_served = held.iter().all(is_served);
+        let excess = is_served(&connect(address));
         drop(held);
         let started = Instant::now();
-        let mut again = is_answered(&connect(address));
+        let mut again = is_served(&connect(address));
         // The server notices the disconnects after a moment.
         while !again && started.elapsed() < TIMEOUT {
-            again = is_answered(&connect(address));
+            again = is_served(&connect(address));
         }
-        (held_answer, excess, again)
+        (held_served, excess, again)
     })
     .await
     .unwrap();

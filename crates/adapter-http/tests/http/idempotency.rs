@@ -99,11 +99,11 @@ async fn concurrent_requests_create_one_session() {
             .set("Idempotency-Key", "k1")
             .send()
     };
-    let answers = join_all((0..16).map(|_| one())).await;
+    let responses = join_all((0..16).map(|_| one())).await;
     assert!(
-        answers
+        responses
             .iter()
-            .all(|response| response.status == 201 && response.body == answers[0].body)
+            .all(|response| response.status == 201 && response.body == responses[0].body)
     );
     assert_eq!(app.store.session_ids().len(), 1);
 }

@@ -77,12 +77,12 @@ async fn a_refund_is_acknowledged_whatever_the_psp_result() {
 async fn refunds_never_exceed_what_was_captured() {
     let app = TestApp::start().await;
     let checkout = app.captured().await;
-    let answers = join_all((0..20).map(|_| app.refund(&checkout, 1500))).await;
-    let accepted = answers
+    let responses = join_all((0..20).map(|_| app.refund(&checkout, 1500))).await;
+    let accepted = responses
         .iter()
         .filter(|response| response.status == 201)
         .count();
-    let refused = answers.iter().filter(|response| {
+    let refused = responses.iter().filter(|response| {
         response.status == 422 && response.refusal().1 == "refund_exceeds_captured"
     });
     assert_eq!((accepted, refused.count()), (6, 14));

@@ -133,12 +133,12 @@ async fn concurrent_rotations_create_one_pair() {
             .set("Idempotency-Key", "rotation-1")
             .send()
     };
-    let answers = join_all((0..8).map(|_| one())).await;
+    let responses = join_all((0..8).map(|_| one())).await;
     assert!(
-        answers
+        responses
             .iter()
-            .all(|response| response.status == 201 && response.body == answers[0].body),
-        "{answers:?}"
+            .all(|response| response.status == 201 && response.body == responses[0].body),
+        "{responses:?}"
     );
     assert_eq!(rotations(&app), 1);
 }

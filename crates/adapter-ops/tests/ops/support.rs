@@ -84,7 +84,7 @@ impl TestApp {
             request_id: "req_1".to_owned(),
         };
         let reply = create::create(&self.app, context, new).await.unwrap();
-        let text = String::from_utf8(reply.answer.body).unwrap();
+        let text = String::from_utf8(reply.response.body).unwrap();
         let (id, token) = text
             .strip_prefix("created ")
             .and_then(|text| text.split_once(' '))

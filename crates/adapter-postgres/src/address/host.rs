@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_that_does_not_exist_differs_from_a_dns_that_does_not_answer() {
+    fn a_name_that_does_not_exist_differs_from_a_dns_that_does_not_respond() {
         for (text, is_unknown) in [
             (
                 "failed to lookup address information: Name or service not known",

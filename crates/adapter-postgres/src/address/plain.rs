@@ -1,7 +1,7 @@
 //! TCP connections without TLS, on which only SCRAM password authentication is allowed.
 //!
 //! tokio-postgres answers whatever the server asks for. A server that asks for the password in
-//! clear text, or for its MD5 digest (as good as the password for brute force), gets no answer
+//! clear text, or for its MD5 digest (as good as the password for brute force), gets no response
 //! here: the request is detected before tokio-postgres reads it, and the read fails.
 
 use std::{

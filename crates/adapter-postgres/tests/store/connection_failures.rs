@@ -50,13 +50,13 @@ async fn a_commit_whose_response_was_lost_has_an_unknown_outcome_and_is_stored()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn committed_answers_only_after_its_own_transaction_commits() {
+async fn committed_returns_only_after_its_own_transaction_commits() {
     let (fixture, proxy) = Fixture::with_proxy(1).await;
     let unit = fixture.session_unit();
     fixture.store.commit(unit.clone()).await.unwrap();
     proxy.plan("COMMIT", Fault::Hold);
     tokio::select! {
-        answer = fixture.store.is_committed(&unit) => panic!("response before the commit: {answer:?}"),
+        response = fixture.store.is_committed(&unit) => panic!("response before the commit: {response:?}"),
         () = proxy.held() => {}
     }
     assert!(fixture.store.is_committed(&unit).await.unwrap());

@@ -125,7 +125,7 @@ impl Fixture {
         unit.key = Some(IdempotencyWrite::ReserveAndComplete {
             scope: self.build.scope(&self.merchant, key),
             fingerprint: fingerprint(),
-            answer: answer(),
+            response: response(),
             at: self.build.now(),
         });
         unit
@@ -272,7 +272,7 @@ fn fingerprint() -> RequestFingerprint {
     RequestFingerprint::of("POST", "/v1/refunds", b"{}")
 }
 
-pub(crate) fn answer() -> StoredResponse {
+pub(crate) fn response() -> StoredResponse {
     StoredResponse {
         status: 201,
         content_type: "application/json".to_owned(),

@@ -76,7 +76,7 @@ impl Proxy {
 
     /// Holds back the server's responses until this many prepared statements have arrived: a store
     /// that waits for one response before it sends the next statement hangs.
-    pub(crate) fn answer_after(&self, statements: usize) {
+    pub(crate) fn respond_after(&self, statements: usize) {
         self.state.awaited.store(statements, Ordering::SeqCst);
     }
 

@@ -33,7 +33,7 @@ async fn an_idempotency_key_reused_during_clean_up_is_kept() {
         .unwrap();
     let client = fixture.database.client().await;
     // Takes the expired key as a request does just before its commit.
-    let taken = "BEGIN; UPDATE idempotency_keys SET answered_at = '2090-01-01'";
+    let taken = "BEGIN; UPDATE idempotency_keys SET responded_at = '2090-01-01'";
     client.batch_execute(taken).await.unwrap();
     let later = fixture.build.now().plus_seconds(3600);
     let (records, range) = (ExpiringRows::IdempotencyRecords, TimeRange::before(later));
@@ -106,11 +106,11 @@ async fn disabling_an_endpoint_does_not_deadlock_with_concurrent_changes() {
             .await
             .unwrap()
             .remove(0);
-        let answer = if number % 4 == 0 { 410 } else { 500 };
+        let response = if number % 4 == 0 { 410 } else { 500 };
         all.push(
             fixture
                 .build
-                .attempt_record(one.lease, &outgoing.delivery, Ok(answer), None),
+                .attempt_record(one.lease, &outgoing.delivery, Ok(response), None),
         );
     }
     for attempt_record in join_all(

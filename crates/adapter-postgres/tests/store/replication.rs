@@ -115,13 +115,13 @@ async fn a_commit_without_a_standby_has_an_unknown_outcome() {
 
     // On a new connection, and on an existing one.
     for _ in 0..2 {
-        let (answer, ()) = tokio::join!(
+        let (response, ()) = tokio::join!(
             fixture.store.is_committed(&unit),
             cancel_standby_wait(&admin)
         );
         assert!(
-            matches!(answer, Err(StoreError::Unavailable(_))),
-            "{answer:?}"
+            matches!(response, Err(StoreError::Unavailable(_))),
+            "{response:?}"
         );
     }
     set_standby(&admin, "").await;

@@ -250,7 +250,7 @@ async fn finished_deliveries_and_notifications_cannot_be_due() {
         ("UPDATE deliveries SET round = -1", "deliveries_round_check"),
         (
             "UPDATE delivery_attempts SET status = NULL",
-            "delivery_attempts_answer",
+            "delivery_attempts_response",
         ),
         (
             "UPDATE psp_notifications SET status = 'handled'",

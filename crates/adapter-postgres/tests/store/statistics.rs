@@ -116,7 +116,7 @@ async fn all_statements_of_a_unit_are_sent_before_the_first_response() {
     let unit = fixture.refund_unit(&warm.session, "k2");
     // The session and its change, an operation, a refund, an event and its delivery, a key, and an
     // audit entry.
-    proxy.answer_after(8);
+    proxy.respond_after(8);
     fixture.store.commit(unit.clone()).await.unwrap();
     assert!(fixture.store.is_committed(&unit).await.unwrap());
 }
@@ -260,13 +260,13 @@ async fn notifications_and_webhooks(fixture: &Fixture, key: &str) {
     let merchant = fixture.merchant.id;
     let now = fixture.build.now();
     store.signing_keys(merchant, now).await.unwrap();
-    for answer in [500, 200] {
+    for response in [500, 200] {
         let event = fixture.committed_event().await;
         let (lease, delivery) = fixture.claim_delivery(event).await;
-        let failing = (answer == 200).then_some(now);
+        let failing = (response == 200).then_some(now);
         let attempt_record = fixture
             .build
-            .attempt_record(lease, &delivery, Ok(answer), failing);
+            .attempt_record(lease, &delivery, Ok(response), failing);
         store.record(&attempt_record).await.unwrap();
         store.event(merchant, event).await.unwrap().unwrap();
         assert_eq!(store.attempts(event).await.unwrap().len(), 1);

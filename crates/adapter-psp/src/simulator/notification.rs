@@ -81,7 +81,7 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
         session: reference.parse().map_err(|_| Irrelevant)?,
         amount: amount(&parsed).ok_or(Malformed)?,
         reference: psp_reference(&parsed).ok_or(Malformed)?,
-        answer: answer(&parsed).ok_or(Malformed)?,
+        response: psp_response(&parsed).ok_or(Malformed)?,
         card: parsed.card,
     })
 }
@@ -97,7 +97,7 @@ fn psp_reference(parsed: &NotificationBody) -> Option<PspReference> {
 /// A successful authorization is reported as accepted: the notification does not say whether the
 /// money was captured with it, and a wrong guess would be wrong about money. A look-up determines
 /// it.
-fn answer(parsed: &NotificationBody) -> Option<PspResponse> {
+fn psp_response(parsed: &NotificationBody) -> Option<PspResponse> {
     let reference = psp_reference(parsed)?;
     Some(match (parsed.success?, parsed.r#type.as_str()) {
         (false, _) => PspResponse::Refused(response::reason(parsed.reason.as_deref())),
@@ -204,9 +204,9 @@ mod tests {
                 PspResponse::Refused(RefusalReason::Other("failed_late".to_owned())),
             ),
         ];
-        for (changes, answer) in cases {
+        for (changes, response) in cases {
             let notification = read(&body(changes.clone())).unwrap();
-            assert_eq!(notification.answer, answer, "{changes}");
+            assert_eq!(notification.response, response, "{changes}");
             assert_eq!(notification.operation.to_string(), OPERATION);
             assert_eq!(notification.session.to_string(), SESSION);
             assert_eq!(notification.amount.minor(), 4200);

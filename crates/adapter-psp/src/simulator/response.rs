@@ -124,7 +124,7 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         amount: parse_amount(&parsed)?,
         card: parsed.card.clone(),
     };
-    let answer = match parsed.result.as_str() {
+    let response = match parsed.result.as_str() {
         "authorised" | "done" => PspResponse::Done {
             reference,
             captured: false,
@@ -142,7 +142,7 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         }
         _ => return Err(UnclearResponse::Malformed("result")),
     };
-    Ok(PspReport { answer, details })
+    Ok(PspReport { response, details })
 }
 
 /// The amount, which only look-ups have.
@@ -281,10 +281,10 @@ mod tests {
                 PspResponse::Refused(RefusalReason::Other("unspecified".into())),
             ),
         ];
-        for (members, answer) in cases {
+        for (members, expected) in cases {
             let body = body(members);
             let report = parse_call(&response(201, &body)).unwrap();
-            assert_eq!(report.answer, answer, "{body}");
+            assert_eq!(report.response, expected, "{body}");
             assert_eq!(report.details.reference, Some(reference()), "{body}");
             let found = look_up(&response(200, &body)).unwrap();
             assert_eq!(found, Some(report), "{body}");
@@ -338,7 +338,10 @@ mod tests {
             let body = body(&format!(r#""result":"captured","card":{member}"#));
             let report = parse_call(&response(201, &body)).unwrap();
             assert_eq!(&report.details.card, card, "{body}");
-            assert!(matches!(report.answer, PspResponse::Done { .. }), "{body}");
+            assert!(
+                matches!(report.response, PspResponse::Done { .. }),
+                "{body}"
+            );
             let found = look_up(&response(200, &body)).unwrap().unwrap();
             assert_eq!(found, report, "{body}");
         }
@@ -376,9 +379,9 @@ mod tests {
             (415, "unsupported_media_type"),
         ] {
             let body = format!(r#"{{"error":"{code}","message":"…"}}"#);
-            let answer = parse_call(&response(status, &body)).unwrap().answer;
+            let response = parse_call(&response(status, &body)).unwrap().response;
             assert_eq!(
-                answer,
+                response,
                 PspResponse::Refused(RefusalReason::Other(code.to_owned())),
                 "{status}"
             );

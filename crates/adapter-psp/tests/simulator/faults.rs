@@ -41,8 +41,8 @@ async fn the_same_request_succeeds_after_refused_connections() {
     assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
     sandbox.clear_faults().await;
     assert_eq!(sandbox.look_up(operation).await, None);
-    let answer = sandbox.send(&request).await;
-    assert!(matches!(answer, PspResponse::Done { .. }), "{answer:?}");
+    let response = sandbox.send(&request).await;
+    assert!(matches!(response, PspResponse::Done { .. }), "{response:?}");
     assert_eq!(sandbox.ledger().await, [("authorise".to_owned(), 4200)]);
 }
 
@@ -112,8 +112,8 @@ async fn a_slow_response_is_awaited() {
         .await;
     sandbox.set_faults(json!({"latency_ms": [150, 150]})).await;
     let started = Instant::now();
-    let answer = sandbox.send(&request).await;
-    assert!(matches!(answer, PspResponse::Done { .. }), "{answer:?}");
+    let response = sandbox.send(&request).await;
+    assert!(matches!(response, PspResponse::Done { .. }), "{response:?}");
     assert!(started.elapsed() >= Duration::from_millis(150));
 }
 
@@ -124,19 +124,19 @@ async fn refusals_by_fault_are_refusals() {
     sandbox
         .set_faults(json!({"refuse": ["authorise", "cancel"]}))
         .await;
-    let answer = sandbox
+    let response = sandbox
         .execute(Instruction::Cancel { payment })
         .await
         .unwrap();
     assert_eq!(
-        answer,
+        response,
         PspResponse::Refused(RefusalReason::parse("refused_by_fault"))
     );
     let request = sandbox
         .payment(sandbox.operation(), APPROVED_CARD, false)
         .await;
-    let answer = sandbox.send(&request).await;
-    assert_eq!(answer, PspResponse::Refused(RefusalReason::CardDeclined));
+    let response = sandbox.send(&request).await;
+    assert_eq!(response, PspResponse::Refused(RefusalReason::CardDeclined));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -155,16 +155,16 @@ async fn each_operation_moves_money_once_under_all_faults() {
     }
     let mut references = std::collections::BTreeSet::new();
     for request in &requests {
-        let answer = loop {
+        let response = loop {
             match sandbox.psp.send(request).await {
-                Ok(report) => break report.answer,
+                Ok(report) => break report.response,
                 Err(PspError::Unknown(_)) => {}
                 Err(error @ PspError::NotSent(_)) => {
                     panic!("the simulator was reachable: {error:?}")
                 }
             }
         };
-        references.insert(reference(&answer).as_str().to_owned());
+        references.insert(reference(&response).as_str().to_owned());
     }
     assert_eq!(
         references.len(),

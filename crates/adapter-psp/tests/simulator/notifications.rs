@@ -50,7 +50,7 @@ async fn every_final_result_is_notified() {
     let accepted = PspResponse::Accepted {
         reference: payment.clone(),
     };
-    assert_eq!(notification.answer, accepted);
+    assert_eq!(notification.response, accepted);
 
     let capture = Instruction::Capture {
         payment: payment.clone(),
@@ -63,11 +63,11 @@ async fn every_final_result_is_notified() {
     for (instruction, amount) in [(capture, 3000), (refund, 100)] {
         let operation = sandbox.operation();
         let request = sandbox.prepared(operation, instruction, None);
-        let answer = sandbox.send(&request).await;
+        let response = sandbox.send(&request).await;
         let notification = read(&*sandbox.psp, &receiver.next().await);
         assert_eq!(
-            (notification.operation, notification.answer),
-            (operation, answer)
+            (notification.operation, notification.response),
+            (operation, response)
         );
         assert_eq!(
             (notification.session, notification.amount),
@@ -77,13 +77,16 @@ async fn every_final_result_is_notified() {
 
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
-    let answer = sandbox.send(&cancel).await;
+    let response = sandbox.send(&cancel).await;
     let notification = read(&*sandbox.psp, &receiver.next().await);
     assert_eq!(
-        (notification.operation, &notification.answer),
-        (operation, &answer)
+        (notification.operation, &notification.response),
+        (operation, &response)
     );
-    assert_eq!(answer, PspResponse::Refused(RefusalReason::AlreadyCaptured));
+    assert_eq!(
+        response,
+        PspResponse::Refused(RefusalReason::AlreadyCaptured)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -116,11 +119,11 @@ async fn a_lapsed_authorization_is_notified() {
     read(&*sandbox.psp, &receiver.next().await);
     let notification = read(&*sandbox.psp, &receiver.next().await);
     assert_eq!(
-        notification.answer,
+        notification.response,
         PspResponse::Refused(RefusalReason::AuthorizationExpired)
     );
     let found = sandbox.look_up(notification.operation).await;
-    assert_eq!(found, Some(notification.answer));
+    assert_eq!(found, Some(notification.response));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -49,12 +49,12 @@ async fn an_immediate_capture_is_reported() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
     let request = sandbox.payment(operation, APPROVED_CARD, true).await;
-    let answer = sandbox.send(&request).await;
+    let response = sandbox.send(&request).await;
     assert!(
-        matches!(answer, PspResponse::Done { captured: true, .. }),
-        "{answer:?}"
+        matches!(response, PspResponse::Done { captured: true, .. }),
+        "{response:?}"
     );
-    assert_eq!(sandbox.look_up(operation).await, Some(answer));
+    assert_eq!(sandbox.look_up(operation).await, Some(response));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ async fn a_payment_is_reported_with_its_card_and_a_modification_is_not() {
         let report = sandbox.psp.send(&request).await.unwrap();
         assert_eq!(report.details.card, Card::new(Some("visa"), Some(last4)));
         let found = sandbox.psp.look_up(operation).await.unwrap().unwrap();
-        assert_eq!(found.answer, report.answer);
+        assert_eq!(found.response, report.response);
         assert_eq!(found.details.reference, report.details.reference);
         assert_eq!(found.details.card, report.details.card);
         let amount = found.details.amount.map(Money::minor);
@@ -103,11 +103,11 @@ async fn a_repeated_request_gets_the_same_response() {
 async fn a_cancel_releases_the_money() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorized().await;
-    let answer = sandbox
+    let response = sandbox
         .execute(Instruction::Cancel { payment })
         .await
         .unwrap();
-    assert!(matches!(answer, PspResponse::Done { .. }), "{answer:?}");
+    assert!(matches!(response, PspResponse::Done { .. }), "{response:?}");
     assert_eq!(
         sandbox.ledger().await,
         entries(&[("authorise", 4200), ("void", 4200)])
@@ -125,9 +125,9 @@ async fn every_refusal_has_its_reason() {
     for (card, reason) in cards {
         let operation = sandbox.operation();
         let request = sandbox.payment(operation, card, false).await;
-        let answer = sandbox.send(&request).await;
-        assert_eq!(answer, PspResponse::Refused(reason), "{card}");
-        assert_eq!(sandbox.look_up(operation).await, Some(answer), "{card}");
+        let response = sandbox.send(&request).await;
+        assert_eq!(response, PspResponse::Refused(reason), "{card}");
+        assert_eq!(sandbox.look_up(operation).await, Some(response), "{card}");
     }
     assert!(sandbox.ledger().await.is_empty());
 }
@@ -148,27 +148,27 @@ async fn operations_in_the_wrong_state_are_refused() {
         payment: payment.clone(),
         amount: eur(minor),
     };
-    let answer = |instruction| async { sandbox.execute(instruction).await.unwrap() };
-    assert_eq!(answer(refund(1)).await, refused("wrong_state"));
-    assert_eq!(answer(capture(4201)).await, refused("amount_too_large"));
+    let response = |instruction| async { sandbox.execute(instruction).await.unwrap() };
+    assert_eq!(response(refund(1)).await, refused("wrong_state"));
+    assert_eq!(response(capture(4201)).await, refused("amount_too_large"));
     assert!(matches!(
-        answer(capture(4200)).await,
+        response(capture(4200)).await,
         PspResponse::Done { .. }
     ));
     assert_eq!(
-        answer(cancel()).await,
+        response(cancel()).await,
         PspResponse::Refused(RefusalReason::AlreadyCaptured)
     );
-    assert_eq!(answer(capture(1)).await, refused("wrong_state"));
-    assert_eq!(answer(refund(4201)).await, refused("amount_too_large"));
+    assert_eq!(response(capture(1)).await, refused("wrong_state"));
+    assert_eq!(response(refund(4201)).await, refused("amount_too_large"));
 
     let other = sandbox.authorized().await;
     let cancel = || Instruction::Cancel {
         payment: other.clone(),
     };
-    assert!(matches!(answer(cancel()).await, PspResponse::Done { .. }));
+    assert!(matches!(response(cancel()).await, PspResponse::Done { .. }));
     assert_eq!(
-        answer(cancel()).await,
+        response(cancel()).await,
         PspResponse::Refused(RefusalReason::NothingHeld)
     );
 }
@@ -232,8 +232,11 @@ async fn in_asynchronous_mode_every_call_is_accepted() {
         "{accepted:?}"
     );
     let cancel = Instruction::Cancel { payment: held };
-    let answer = sandbox.execute(cancel).await.unwrap();
-    assert!(matches!(answer, PspResponse::Accepted { .. }), "{answer:?}");
+    let response = sandbox.execute(cancel).await.unwrap();
+    assert!(
+        matches!(response, PspResponse::Accepted { .. }),
+        "{response:?}"
+    );
 
     let done = PspResponse::Done {
         reference: reference(&accepted),
@@ -260,12 +263,12 @@ async fn a_look_up_of_an_unsent_operation_finds_nothing() {
 async fn an_unknown_payment_is_refused() {
     let sandbox = Sandbox::start().await;
     let payment = PspReference::parse("psp_of/another?simulator").unwrap();
-    let answer = sandbox
+    let response = sandbox
         .execute(Instruction::Cancel { payment })
         .await
         .unwrap();
     assert_eq!(
-        answer,
+        response,
         PspResponse::Refused(RefusalReason::parse("not_found"))
     );
 }

@@ -133,18 +133,18 @@ impl Sandbox {
     /// Executes an instruction under a new operation.
     pub(crate) async fn execute(&self, instruction: Instruction) -> Result<PspResponse, PspError> {
         let request = self.prepared(self.operation(), instruction, None);
-        self.psp.send(&request).await.map(|report| report.answer)
+        self.psp.send(&request).await.map(|report| report.response)
     }
 
     /// Sends a request; returns the response without the card.
     pub(crate) async fn send(&self, request: &PreparedRequest) -> PspResponse {
-        self.psp.send(request).await.unwrap().answer
+        self.psp.send(request).await.unwrap().response
     }
 
     /// Looks an operation up; returns the response without the card.
     pub(crate) async fn look_up(&self, operation: OperationId) -> Option<PspResponse> {
         let found = self.psp.look_up(operation).await.unwrap();
-        found.map(|report| report.answer)
+        found.map(|report| report.response)
     }
 
     /// An authorization with an uncaptured amount.

@@ -11,7 +11,7 @@ use oncharge_ports::{
     work_queue::QueueName,
 };
 
-use crate::fixture::{Fixture, answer, open};
+use crate::fixture::{Fixture, open, response};
 
 /// Checks that everything written is in this store.
 async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
@@ -29,7 +29,7 @@ async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
         format!("request of {}", fixture.refund.1.id).as_bytes()
     );
     let record = CheckoutRepository::key(store, &fixture.answered).await;
-    assert_eq!(record.unwrap().unwrap().answer, Some(answer()));
+    assert_eq!(record.unwrap().unwrap().response, Some(response()));
     let waiting = store.reserved_key(fixture.refund.1.id).await.unwrap();
     assert_eq!(waiting.as_ref(), Some(&fixture.waiting));
     let (key, merchant) = MerchantRepository::key(store, &fixture.api_key.1)

@@ -77,7 +77,7 @@ fn open_with_clock(directory: &tempfile::TempDir, seed: u64) -> (SqliteStore, Ar
     (store, clock)
 }
 
-pub(crate) fn answer() -> StoredResponse {
+pub(crate) fn response() -> StoredResponse {
     StoredResponse {
         status: 201,
         content_type: "application/json".to_owned(),
@@ -106,7 +106,7 @@ async fn created(
     unit.key = Some(IdempotencyWrite::ReserveAndComplete {
         scope: scope.clone(),
         fingerprint: fingerprint(),
-        answer: answer(),
+        response: response(),
         at: build.now(),
     });
     store.commit(unit).await.unwrap();

@@ -35,7 +35,7 @@ use oncharge_ports::{
     work_queue::{ClaimFilter, DeliveryClaimFilter, StuckKind},
 };
 
-use crate::fixture::{Fixture, TOKEN, answer, fingerprint};
+use crate::fixture::{Fixture, TOKEN, fingerprint, response};
 
 /// API keys and secrets: created, listed, used, rotated and ended.
 async fn keys(fixture: &Fixture) {
@@ -307,7 +307,7 @@ async fn reads_and_writes(fixture: &Fixture) {
     again.key = Some(IdempotencyWrite::ReserveAndComplete {
         scope: fixture.answered.clone(),
         fingerprint: fingerprint(),
-        answer: answer(),
+        response: response(),
         at: build.now(),
     });
     store.commit(again).await.unwrap_err();
@@ -323,7 +323,7 @@ async fn reads_and_writes(fixture: &Fixture) {
     unit.changed_refunds = vec![refund];
     unit.key = Some(IdempotencyWrite::Complete {
         scope: fixture.waiting.clone(),
-        answer: answer(),
+        response: response(),
         at: build.now(),
     });
     assert!(!store.is_committed(&unit).await.unwrap());
@@ -389,7 +389,7 @@ async fn webhooks(fixture: &Fixture) {
     let audit = build.audit(AuditAction::EndpointSet);
     let written = store.set_endpoint(&enabled, &audit).await.unwrap();
     assert_eq!(written, EndpointWrite::Written);
-    for (answer, failing) in [(500, None), (200, Some(build.now()))] {
+    for (response, failing) in [(500, None), (200, Some(build.now()))] {
         let again = store.redeliver(merchant, fixture.event.id, late);
         assert_eq!(again.await.unwrap(), Redelivery::Due);
         let taken = fixture
@@ -399,7 +399,7 @@ async fn webhooks(fixture: &Fixture) {
             .unwrap();
         let out = store.outgoing(&[fixture.event.id]).await.unwrap();
         let attempt_record =
-            build.attempt_record(taken[0].lease, &out[0].delivery, Ok(answer), failing);
+            build.attempt_record(taken[0].lease, &out[0].delivery, Ok(response), failing);
         store.record(&attempt_record).await.unwrap();
     }
     store.event(merchant, fixture.event.id).await.unwrap();

@@ -208,9 +208,9 @@ async fn operations_and_related_rows_are_complete() {
           amount, authorized, captured, refunded, currency, failure, failure_reason, psp_reference, \
           attempt, refund_id, retry_until, created_at FROM events",
             "UNIQUE constraint failed: events.session_id, events.sequence"),
-        ("UPDATE idempotency_keys SET body = NULL WHERE answered_at IS NOT NULL",
-            "idempotency_keys_answer"),
-        ("UPDATE idempotency_keys SET operation_id = NULL WHERE answered_at IS NULL",
+        ("UPDATE idempotency_keys SET body = NULL WHERE responded_at IS NOT NULL",
+            "idempotency_keys_response"),
+        ("UPDATE idempotency_keys SET operation_id = NULL WHERE responded_at IS NULL",
             "idempotency_keys_open_has_operation"),
         ("UPDATE contacts SET email_key_id = NULL", "contacts_email"),
         ("DELETE FROM sessions", "FOREIGN KEY"),
@@ -250,11 +250,11 @@ async fn deliveries_and_notifications_are_queued_or_finished() {
         ("UPDATE deliveries SET round = -1", "round"),
         (
             "INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, 0, 200, 0, '', 'timeout' FROM deliveries",
-            "delivery_attempts_answer",
+            "delivery_attempts_response",
         ),
         (
             "INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, 0, NULL, 0, '', NULL FROM deliveries",
-            "delivery_attempts_answer",
+            "delivery_attempts_response",
         ),
         (
             "UPDATE webhook_endpoints SET disabled = 'bored', disabled_at = 0",

@@ -13,8 +13,8 @@ const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const OK_AND_CLOSE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
 /// A sender for which all names have these addresses, one list per look-up.
-fn sender_resolving_to(answers: &[&[&str]]) -> (crate::HttpSender, Arc<ScriptedLookup>) {
-    let lookup = ScriptedLookup::new(answers);
+fn sender_resolving_to(responses: &[&[&str]]) -> (crate::HttpSender, Arc<ScriptedLookup>) {
+    let lookup = ScriptedLookup::new(responses);
     let given = Arc::clone(&lookup);
     (sender(|config| config.lookup = given), lookup)
 }
@@ -41,7 +41,7 @@ async fn private_addresses_are_refused_over_https() {
     ] {
         let (sender, lookup) = sender_resolving_to(&[&[inside]]);
         let sent = send(&sender, "https://shop.example.com/").await;
-        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{inside}");
+        assert_eq!(sent.status, Err(SendError::ForbiddenAddress), "{inside}");
         assert_eq!(lookup.names(), ["shop.example.com"]);
     }
 }
@@ -50,7 +50,7 @@ async fn private_addresses_are_refused_over_https() {
 async fn localhost_is_refused_over_https() {
     let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let sent = send(&sandbox(), &server.url_of("https", "localhost")).await;
-    assert_eq!(sent.answer, Err(SendError::ForbiddenAddress));
+    assert_eq!(sent.status, Err(SendError::ForbiddenAddress));
     assert_eq!(server.connections(), 0);
 }
 
@@ -61,11 +61,11 @@ async fn sandbox_http_reaches_loopback_only() {
     for outside in ["1.1.1.1", "10.0.0.1", "169.254.169.254", "2606:4700::1111"] {
         let (sender, _) = sender_resolving_to(&[&[outside]]);
         let sent = send(&sender, &url).await;
-        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{outside}");
+        assert_eq!(sent.status, Err(SendError::ForbiddenAddress), "{outside}");
     }
     for inside in ["127.0.0.1", "::ffff:127.0.0.1"] {
         let (sender, _) = sender_resolving_to(&[&[inside]]);
-        assert_eq!(send(&sender, &url).await.answer, Ok(200), "{inside}");
+        assert_eq!(send(&sender, &url).await.status, Ok(200), "{inside}");
     }
 }
 
@@ -75,7 +75,7 @@ async fn http_is_refused_outside_the_sandbox() {
     let production = sender(|config| config.sandbox = false);
     for url in [server.url("/"), server.url_of("http", "localhost")] {
         let sent = send(&production, &url).await;
-        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{url}");
+        assert_eq!(sent.status, Err(SendError::ForbiddenAddress), "{url}");
     }
     assert_eq!(server.connections(), 0);
 }
@@ -101,7 +101,7 @@ async fn literal_addresses_are_checked_at_each_send() {
         "http://[::1]/",
     ] {
         let sent = send(&closed, url).await;
-        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{url}");
+        assert_eq!(sent.status, Err(SendError::ForbiddenAddress), "{url}");
     }
 }
 
@@ -111,12 +111,12 @@ async fn each_connection_checks_the_resolved_address() {
     let (sender, lookup) =
         sender_resolving_to(&[&["127.0.0.1"], &["169.254.169.254"], &["127.0.0.1"]]);
     let url = server.url_of("http", "rebinding.localhost");
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for _ in 0..3 {
-        answers.push(send(&sender, &url).await.answer);
+        responses.push(send(&sender, &url).await.status);
     }
     let expected = [Ok(200), Err(SendError::ForbiddenAddress), Ok(200)];
-    assert_eq!(answers, expected);
+    assert_eq!(responses, expected);
     // One look-up per connection: the checked address is the one that was connected to.
     assert_eq!(lookup.names(), ["rebinding.localhost"; 3]);
     assert_eq!(server.connections(), 2);
@@ -130,7 +130,7 @@ async fn a_pooled_connection_keeps_its_checked_address() {
     let (sender, lookup) = sender_resolving_to(&[&["127.0.0.1"], &["169.254.169.254"]]);
     let url = server.url_of("http", "rebinding.localhost");
     for _ in 0..2 {
-        assert_eq!(send(&sender, &url).await.answer, Ok(200));
+        assert_eq!(send(&sender, &url).await.status, Ok(200));
     }
     assert_eq!((lookup.names().len(), server.connections()), (1, 1));
 }
@@ -151,10 +151,10 @@ async fn only_allowed_addresses_are_connected_to() {
         config.is_allowed_address = |_, address| address == IpAddr::from([127, 0, 0, 1]);
     });
     let first = format!("http://one.localhost:{port}/");
-    assert_eq!(send(&sender, &first).await.answer, Ok(200));
+    assert_eq!(send(&sender, &first).await.status, Ok(200));
     let second = format!("http://two.localhost:{port}/");
     let sent = send(&sender, &second).await;
-    assert_eq!(sent.answer, Err(SendError::ForbiddenAddress));
+    assert_eq!(sent.status, Err(SendError::ForbiddenAddress));
     assert_eq!((allowed.connections(), forbidden.connections()), (1, 0));
 }
 
@@ -163,16 +163,16 @@ async fn the_next_address_is_tried_after_a_refused_connection() {
     let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let (sender, _) = sender_resolving_to(&[&["127.0.0.3", "127.0.0.1"]]);
     let sent = send(&sender, &server.url_of("http", "shop.localhost")).await;
-    assert_eq!(sent.answer, Ok(200));
+    assert_eq!(sent.status, Ok(200));
 }
 
 #[tokio::test]
 async fn a_name_without_addresses_is_an_unknown_host() {
     let empty: &[&str] = &[];
-    for answers in [&[][..], &[empty]] {
-        let (sender, _) = sender_resolving_to(answers);
+    for responses in [&[][..], &[empty]] {
+        let (sender, _) = sender_resolving_to(responses);
         let sent = send(&sender, "https://shop.example.com/").await;
-        assert_eq!(sent.answer, Err(SendError::UnknownHost));
+        assert_eq!(sent.status, Err(SendError::UnknownHost));
     }
 }
 
@@ -181,7 +181,7 @@ async fn an_invalid_host_is_not_connected_to() {
     for host in ["a{b.example", "a\"b.example", "a`b.example"] {
         let (sender, lookup) = sender_resolving_to(&[&["127.0.0.1"]]);
         let sent = send(&sender, &format!("https://{host}/?secret")).await;
-        assert_eq!(sent.answer, Err(SendError::CannotConnect), "{host}");
+        assert_eq!(sent.status, Err(SendError::CannotConnect), "{host}");
         assert!(lookup.names().is_empty(), "{host}");
     }
 }
@@ -202,5 +202,5 @@ async fn a_hanging_lookup_times_out() {
         config.timeout = std::time::Duration::from_millis(100);
     });
     let sent = send(&hanging, "https://shop.example.com/").await;
-    assert_eq!(sent.answer, Err(SendError::Timeout));
+    assert_eq!(sent.status, Err(SendError::Timeout));
 }

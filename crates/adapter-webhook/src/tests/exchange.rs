@@ -20,7 +20,7 @@ async fn the_request_has_the_expected_headers_and_body() {
     let mut server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let url = server.url("/?wc-api=oncharge_callback");
     let sent = send(&sandbox(), &url).await;
-    assert_eq!((sent.answer, sent.response.as_str()), (Ok(200), "ok"));
+    assert_eq!((sent.status, sent.response.as_str()), (Ok(200), "ok"));
     assert_eq!(sent.retry_after, None);
     let request = server.next().await;
     assert_eq!(request.line(), "POST /?wc-api=oncharge_callback HTTP/1.1");
@@ -64,7 +64,7 @@ async fn path_and_query_are_sent_unchanged() {
         ("/ä/../b?c=ä", "/b?c=%C3%A4"),
     ] {
         let sent = send(&sender, &server.url(written)).await;
-        assert_eq!(sent.answer, Ok(204), "{written}");
+        assert_eq!(sent.status, Ok(204), "{written}");
         assert_eq!(
             server.next().await.line(),
             format!("POST {line} HTTP/1.1"),
@@ -80,12 +80,12 @@ async fn every_status_is_a_response_and_redirects_are_not_followed() {
         200, 201, 204, 299, 301, 302, 307, 308, 400, 401, 404, 410, 429, 500, 503,
     ] {
         let location = elsewhere.url("/");
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status} Whatever\r\nLocation: {location}\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
         );
-        let server = Server::start(Behavior::Respond(answer)).await;
+        let server = Server::start(Behavior::Respond(response)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
-        assert_eq!((sent.answer, sent.response.as_str()), (Ok(status), ""));
+        assert_eq!((sent.status, sent.response.as_str()), (Ok(status), ""));
     }
     assert_eq!(elsewhere.connections(), 0);
 }
@@ -97,11 +97,11 @@ async fn retry_after_is_read() {
         ("Sun, 22 Nov 2026 20:31:10 GMT", Some(120)),
         ("later", None),
     ] {
-        let answer =
+        let response =
             format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 4\r\n\r\nbusy");
-        let server = Server::start(Behavior::Respond(answer)).await;
+        let server = Server::start(Behavior::Respond(response)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
-        assert_eq!((sent.answer, sent.response.as_str()), (Ok(503), "busy"));
+        assert_eq!((sent.status, sent.response.as_str()), (Ok(503), "busy"));
         assert_eq!(
             sent.retry_after,
             seconds.map(Duration::from_secs),
@@ -116,7 +116,7 @@ async fn cookies_are_dropped_and_connections_reused() {
     let mut server = Server::start(Behavior::Respond(cookie.to_owned())).await;
     let sender = sandbox();
     for _ in 0..3 {
-        assert_eq!(send(&sender, &server.url("/")).await.answer, Ok(200));
+        assert_eq!(send(&sender, &server.url("/")).await.status, Ok(200));
         assert_eq!(server.next().await.header("cookie"), None);
     }
     assert_eq!(server.connections(), 1);
@@ -138,7 +138,7 @@ async fn a_silent_server_times_out() {
         let server = Server::start(behavior.clone()).await;
         let started = Instant::now();
         let sent = send(&sender_with_timeout(300), &server.url("/")).await;
-        assert_eq!(sent.answer, Err(SendError::Timeout), "{behavior:?}");
+        assert_eq!(sent.status, Err(SendError::Timeout), "{behavior:?}");
         assert!(sent.latency >= Duration::from_millis(300), "{behavior:?}");
         assert!(started.elapsed() < Duration::from_secs(5), "{behavior:?}");
     }
@@ -175,7 +175,7 @@ async fn a_slow_or_broken_body_keeps_the_success() {
         let started = Instant::now();
         let sent = send(&sender_with_timeout(TIMEOUT_MILLIS), &server.url("/")).await;
         assert_eq!(
-            (sent.answer, sent.response.as_str()),
+            (sent.status, sent.response.as_str()),
             (Ok(200), response),
             "{behavior:?}"
         );
@@ -191,7 +191,7 @@ async fn one_kilobyte_of_an_endless_body_is_read() {
     ] {
         let server = Server::start(Behavior::Flood(head)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
-        assert_eq!((sent.answer, sent.response), (Ok(200), "x".repeat(1024)));
+        assert_eq!((sent.status, sent.response), (Ok(200), "x".repeat(1024)));
         // No more than the kernel's buffers hold.
         assert!(
             server.bytes_written() < 64 << 20,
@@ -205,7 +205,7 @@ async fn one_kilobyte_of_an_endless_body_is_read() {
 async fn an_endless_head_is_an_error() {
     let server = Server::start(Behavior::Flood("HTTP/1.1 200 OK\r\nX-Long: ")).await;
     let sent = send(&sandbox(), &server.url("/")).await;
-    assert_eq!(sent.answer, Err(SendError::BrokenAnswer));
+    assert_eq!(sent.status, Err(SendError::BrokenAnswer));
     assert!(
         server.bytes_written() < 64 << 20,
         "{} bytes",
@@ -226,7 +226,7 @@ async fn a_broken_connection_is_an_error() {
     ] {
         let server = Server::start(behavior.clone()).await;
         let sent = send(&sandbox(), &server.url("/")).await;
-        assert_eq!(sent.answer, Err(SendError::BrokenAnswer), "{behavior:?}");
+        assert_eq!(sent.status, Err(SendError::BrokenAnswer), "{behavior:?}");
         assert_eq!((sent.response.as_str(), sent.retry_after), ("", None));
     }
 }
@@ -235,5 +235,5 @@ async fn a_broken_connection_is_an_error() {
 async fn a_closed_port_cannot_be_connected_to() {
     let (_kept, address) = closed_port();
     let sent = send(&sandbox(), &format!("http://{address}/")).await;
-    assert_eq!(sent.answer, Err(SendError::CannotConnect));
+    assert_eq!(sent.status, Err(SendError::CannotConnect));
 }

@@ -66,7 +66,7 @@ async fn a_trusted_certificate_is_accepted() {
     let mut server = Server::start_tls(Behavior::Respond(OK_RESPONSE.to_owned()), tls).await;
     let url = server.url_of("https", "shop.example.com");
     let sent = send(&Identity::sender_trusting(Some(&identity)), &url).await;
-    assert_eq!((sent.answer, sent.response.as_str()), (Ok(200), "ok"));
+    assert_eq!((sent.status, sent.response.as_str()), (Ok(200), "ok"));
     let host = format!("shop.example.com:{}", server.address.port());
     assert_eq!(server.next().await.header("host"), Some(host.as_str()));
 }
@@ -89,7 +89,7 @@ async fn invalid_certificates_are_refused() {
         let server = Server::start_tls(Behavior::Respond(OK_RESPONSE.to_owned()), tls).await;
         let url = server.url_of("https", "shop.example.com");
         let sent = send(&Identity::sender_trusting(trusted), &url).await;
-        assert_eq!(sent.answer, Err(SendError::Tls), "{case}");
+        assert_eq!(sent.status, Err(SendError::Tls), "{case}");
     }
 }
 
@@ -102,7 +102,7 @@ async fn a_server_without_tls_fails_the_handshake() {
         let server = Server::start(behavior.clone()).await;
         let url = server.url_of("https", "shop.example.com");
         let sent = send(&Identity::sender_trusting(None), &url).await;
-        assert_eq!(sent.answer, Err(SendError::Tls), "{behavior:?}");
+        assert_eq!(sent.status, Err(SendError::Tls), "{behavior:?}");
     }
 }
 
@@ -119,7 +119,7 @@ async fn a_hanging_handshake_times_out() {
         &server.url_of("https", "shop.example.com"),
     )
     .await;
-    assert_eq!(sent.answer, Err(SendError::Timeout));
+    assert_eq!(sent.status, Err(SendError::Timeout));
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_closed_port_cannot_be_connected_to() {
     let (_kept, address) = closed_port();
     let url = format!("https://shop.example.com:{}/", address.port());
     let sent = send(&Identity::sender_trusting(None), &url).await;
-    assert_eq!(sent.answer, Err(SendError::CannotConnect));
+    assert_eq!(sent.status, Err(SendError::CannotConnect));
 }
 
 #[tokio::test]
@@ -145,8 +145,8 @@ async fn http_2_is_negotiated() {
             .unwrap();
         let mut connection = h2::server::handshake(stream).await.unwrap();
         let (request, mut respond) = connection.accept().await.unwrap().unwrap();
-        let answer = http::Response::builder().status(503).body(()).unwrap();
-        let mut body = respond.send_response(answer, false).unwrap();
+        let response = http::Response::builder().status(503).body(()).unwrap();
+        let mut body = respond.send_response(response, false).unwrap();
         body.send_data(vec![b'x'; 5000].into(), false).unwrap();
         // Keeps the connection open without ending the body.
         while connection.accept().await.is_some() {}
@@ -159,6 +159,6 @@ async fn http_2_is_negotiated() {
         sent
     };
     let (sent, uri) = tokio::join!(client, server);
-    assert_eq!((sent.answer, sent.response), (Ok(503), "x".repeat(1024)));
+    assert_eq!((sent.status, sent.response), (Ok(503), "x".repeat(1024)));
     assert_eq!(uri, url);
 }

@@ -79,7 +79,7 @@ async fn run(
         replaced: &replaced,
     };
     let presenter = &app.inner().presenter;
-    let answer = presenter.render(&response, &context.request_id, now);
+    let rendered = presenter.render(&response, &context.request_id, now);
     let detail = format!(
         "{} in place of {}, which ends at {}",
         key.id,
@@ -92,7 +92,7 @@ async fn run(
         replaced: replaced.id,
         at: now,
         replaced_ends_at: end,
-        remembered: context.remember(&answer, now),
+        remembered: context.remember(&rendered, now),
         audit: AuditEntry {
             id: app.new_id_in(merchant.slot()),
             at: now,
@@ -107,7 +107,7 @@ async fn run(
         Ok(RotationOutcome::Rotated) => {
             signer.invalidate_cache(app).await;
             app.inner().signing_keys.invalidate(&merchant).await;
-            Ok(Reply::first(answer))
+            Ok(Reply::first(rendered))
         }
         Ok(RotationOutcome::NotActive) => Err(Error::KeyIsEnding),
         Ok(RotationOutcome::TooManyEnding) => Err(Error::TooManyEndingKeys),

@@ -79,13 +79,13 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
     loop {
         let unit = unit(app, request, new.clone());
         let session = unit.session.id;
-        let answer = render(app, &unit.session, request);
-        let unit = with_key(unit, request, &answer);
+        let response = render(app, &unit.session, request);
+        let unit = with_key(unit, request, &response);
         match commit::commit(app, unit).await {
             Ok(()) => {
                 // For the caller's log line, if its span has such a field.
                 tracing::Span::current().record("session", tracing::field::display(session));
-                return Ok(Reply::first(answer));
+                return Ok(Reply::first(response));
             }
             // Lost a race for the key: the winner's response is this request's, too.
             Err(CommitError::IdempotencyKeyTaken) => {
@@ -135,13 +135,13 @@ fn render(app: &App, session: &Session, request: &PostContext) -> oncharge_ports
 fn with_key(
     mut unit: UnitOfWork,
     request: &PostContext,
-    answer: &oncharge_ports::StoredResponse,
+    response: &oncharge_ports::StoredResponse,
 ) -> UnitOfWork {
     if let (Some(scope), Some(idempotency)) = (request.scope(), &request.idempotency) {
         unit.key = Some(IdempotencyWrite::ReserveAndComplete {
             scope,
             fingerprint: idempotency.fingerprint,
-            answer: answer.clone(),
+            response: response.clone(),
             at: unit.session.created_at,
         });
     }

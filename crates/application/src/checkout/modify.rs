@@ -48,16 +48,16 @@ async fn run(
         Err(refusal) => return request.replay_or(app, refusal).await,
     };
     // A command that needs no PSP call is completed by its own commit.
-    if let Some(answer) = change.answer {
-        return Ok(Reply::first(answer));
+    if let Some(response) = change.response {
+        return Ok(Reply::first(response));
     }
     let execution = execute(app, change, Some(request)).await;
-    let answer = if execution.is_settled {
-        execution.answer.ok_or(Error::PspUnavailable)?
+    let response = if execution.is_settled {
+        execution.response.ok_or(Error::PspUnavailable)?
     } else {
         accepted(app, request, &execution.session)
     };
-    Ok(Reply::first(answer))
+    Ok(Reply::first(response))
 }
 
 fn accepted(app: &App, request: &PostContext, session: &Session) -> StoredResponse {

@@ -60,10 +60,10 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
     let ordered = change.decision.refund.clone();
     let ordered = ordered.ok_or_else(|| Error::internal("the new refund is missing"))?;
     let execution = execute(app, change, Some(request)).await;
-    let answer = execution
-        .answer
+    let response = execution
+        .response
         .unwrap_or_else(|| acknowledge(app, request, &ordered));
-    Ok(Reply::first(answer))
+    Ok(Reply::first(response))
 }
 
 fn acknowledge(

@@ -77,16 +77,16 @@ pub(crate) async fn send(
     };
     let sent = app.inner().sender.send(&webhook).await;
     metrics::histogram!("oncharge_webhook_seconds").record(sent.latency);
-    let honors_retry_after = matches!(sent.answer, Ok(429 | 503));
+    let honors_retry_after = matches!(sent.status, Ok(429 | 503));
     let retry_after = sent.retry_after.filter(|_| honors_retry_after);
     Ok(SentAttempt {
         attempt: DeliveryAttempt {
             number,
             at: now,
-            status: sent.answer.ok(),
+            status: sent.status.ok(),
             latency_ms: u32::try_from(sent.latency.as_millis()).unwrap_or(u32::MAX),
             response: sent.response,
-            error: sent.answer.err(),
+            error: sent.status.err(),
         },
         retry_after: retry_after.and_then(|wait| Duration::try_from(wait).ok()),
     })

@@ -33,6 +33,6 @@ async fn run(app: &App, context: &PostContext, id: &str) -> Result<Reply, Error>
     let stored = webhooks.event(merchant, event).await?;
     let stored = stored.ok_or(Error::NotFound)?;
     context
-        .answer(app, &ApiResponse::Redelivering(&stored))
+        .respond(app, &ApiResponse::Redelivering(&stored))
         .await
 }

@@ -65,7 +65,7 @@ async fn attempt(
     };
     let response = ApiResponse::SecretRotated(&rotated);
     let presenter = &app.inner().presenter;
-    let answer = presenter.render(&response, &context.request_id, now);
+    let rendered = presenter.render(&response, &context.request_id, now);
     let rotation = SecretRotation {
         audit: AuditEntry {
             id: app.new_id_in(merchant.slot()),
@@ -78,10 +78,10 @@ async fn attempt(
         },
         read,
         secrets,
-        remembered: context.remember(&answer, now),
+        remembered: context.remember(&rendered, now),
     };
     match app.inner().store.webhooks.rotate_secret(&rotation).await {
-        Ok(true) => Ok(Some(Reply::first(answer))),
+        Ok(true) => Ok(Some(Reply::first(rendered))),
         Ok(false) => Ok(None),
         Err(CommitError::IdempotencyKeyTaken) => {
             let reply = context.replay_or(app, Error::IdempotencyConflict).await;

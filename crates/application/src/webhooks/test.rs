@@ -49,6 +49,6 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
         endpoint::change_key(app, &endpoint, key).await?;
     }
     context
-        .answer(app, &ApiResponse::Tested(&sent.attempt))
+        .respond(app, &ApiResponse::Tested(&sent.attempt))
         .await
 }

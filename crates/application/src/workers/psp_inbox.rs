@@ -136,7 +136,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
             .await;
     }
     let reported = PspReport {
-        answer: notification.answer,
+        response: notification.response,
         details: PspDetails {
             reference: Some(notification.reference),
             amount: Some(notification.amount),
@@ -257,7 +257,7 @@ fn count(status: NotificationStatus) {
 /// The result that a notification reports. If it only announces a change of an operation that has
 /// not succeeded, a look-up returns the operation's state; `None` if that fails.
 async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Option<PspReport> {
-    let is_news = matches!(reported.answer, PspResponse::Accepted { .. });
+    let is_news = matches!(reported.response, PspResponse::Accepted { .. });
     if operation.status == OperationStatus::Succeeded || !is_news {
         return Some(reported);
     }

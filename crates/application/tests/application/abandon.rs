@@ -168,15 +168,15 @@ async fn without_an_open_challenge_there_is_nothing_to_abandon() {
     world.pay(&waiting, "tok_1").await.unwrap();
     let calls = world.psp.calls();
     for order in [&created, &authorized, &waiting] {
-        let answer = world.abandon(order).await;
+        let response = world.abandon(order).await;
         assert!(
-            matches!(answer, Err(Error::InvalidState(_) | Error::InProgress(_))),
-            "{answer:?}"
+            matches!(response, Err(Error::InvalidState(_) | Error::InProgress(_))),
+            "{response:?}"
         );
     }
     assert_eq!(world.psp.calls(), calls);
     let mut foreign = created.clone();
     foreign.pay_token = authorized.pay_token.clone();
-    let answer = world.abandon(&foreign).await;
-    assert!(matches!(answer, Err(Error::BadPayToken)), "{answer:?}");
+    let response = world.abandon(&foreign).await;
+    assert!(matches!(response, Err(Error::BadPayToken)), "{response:?}");
 }

@@ -24,8 +24,8 @@ fn refused() -> Reply {
 async fn after_an_unsent_capture_the_requested_amount_is_captured_automatically() {
     let (world, order) = authorized().await;
     world.psp.fail(Call::Capture, Fault::NotSent);
-    let answer = world.capture(&order, "k", Some(4_000)).await;
-    assert_eq!(describe(&answer), "PspUnavailable");
+    let response = world.capture(&order, "k", Some(4_000)).await;
+    assert_eq!(describe(&response), "PspUnavailable");
     world.run_for(120).await;
     let expected = AuditedState {
         status: StatusName::Captured,
@@ -40,8 +40,8 @@ async fn after_an_unsent_capture_the_requested_amount_is_captured_automatically(
 async fn after_a_refused_capture_nothing_is_captured_automatically() {
     let (world, order) = authorized().await;
     world.psp.reply(Call::Capture, refused());
-    let answer = world.capture(&order, "k", Some(4_000)).await;
-    assert_eq!(describe(&answer), "409 psp_rejected");
+    let response = world.capture(&order, "k", Some(4_000)).await;
+    assert_eq!(describe(&response), "409 psp_rejected");
     world.run_for(3_600).await;
     let expected = AuditedState {
         status: StatusName::Authorized,
@@ -50,13 +50,13 @@ async fn after_a_refused_capture_nothing_is_captured_automatically() {
         taken: 0,
     };
     assert_eq!(audit(&world, &order).await, expected);
-    let answer = world.capture(&order, "later", Some(4_000)).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let response = world.capture(&order, "later", Some(4_000)).await;
+    assert_eq!(describe(&response), "200 done captured");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_capture_or_cancel_refused_because_nothing_is_held_ends_the_session() {
-    for (call, answer) in [
+    for (call, response) in [
         (Call::Capture, "409 psp_rejected"),
         (Call::Cancel, "200 done cancelled"),
     ] {
@@ -71,7 +71,7 @@ async fn a_capture_or_cancel_refused_because_nothing_is_held_ends_the_session() 
                 Call::Capture => world.capture(&order, "k", None).await,
                 _ => world.cancel(&order, "k").await,
             };
-            assert_eq!(describe(&given), answer, "{call:?} {time}");
+            assert_eq!(describe(&given), response, "{call:?} {time}");
         }
         world.run_for(3_600).await;
         let expected = AuditedState {
@@ -97,12 +97,12 @@ async fn a_merchant_can_replace_an_automatic_capture_that_was_not_sent() {
         oncharge_application::workers::deadlines::run_once(&world.app)
             .await
             .unwrap();
-        let answer = if cancels {
+        let response = if cancels {
             world.cancel(&order, "k").await
         } else {
             world.capture(&order, "k", Some(4_000)).await
         };
-        assert!(answer.is_ok(), "{answer:?}");
+        assert!(response.is_ok(), "{response:?}");
         world.run_for(600).await;
         let expected = AuditedState {
             status,
@@ -191,8 +191,8 @@ async fn while_a_circuit_breaker_is_open_its_operations_wait() {
     let taken = audit(&other, &others).await.taken;
     assert_eq!(taken, 9_000, "captured through the other account");
     // Merchants' requests are attempted anyway: the breaker refuses them itself.
-    let answer = world.capture(&order, "", None).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let response = world.capture(&order, "", None).await;
+    assert_eq!(describe(&response), "200 done captured");
     world.psp.set_unavailable(Vec::new());
     world.run_for(30).await;
     assert_eq!(audit(&world, &refunded).await.taken, 9_000);

@@ -21,10 +21,10 @@ impl World {
     pub(crate) async fn open_for(&self, address: &str) -> Result<Order, String> {
         let mut new = default_checkout();
         new.contact.email = Some(Email::parse(address).unwrap());
-        let answer = self.create("", new).await;
-        match &answer {
+        let response = self.create("", new).await;
+        match &response {
             Ok(reply) => Ok(Order::of(reply)),
-            Err(_) => Err(describe(&answer)),
+            Err(_) => Err(describe(&response)),
         }
     }
 }
@@ -45,8 +45,8 @@ async fn a_ban_applies_to_every_merchant_and_spelling() {
     by_phone.contact.phone = Some(Phone::parse("+15551234567").unwrap());
     let phone = Identifier::phone_from_input("001 555 123-4567").unwrap();
     bans::add(&world.app, &phone, 1, None).await.unwrap();
-    let answer = world.create("k", by_phone).await;
-    assert_eq!(describe(&answer), "GlobalBan");
+    let response = world.create("k", by_phone).await;
+    assert_eq!(describe(&response), "GlobalBan");
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,8 +63,8 @@ async fn each_psp_result_has_its_response() {
         let world = World::new();
         let order = world.authorized().await;
         psp.plan(&world.psp, Call::Cancel);
-        let answer = world.cancel(&order, "k").await;
-        assert_eq!(describe(&answer), expected, "{case}");
+        let response = world.cancel(&order, "k").await;
+        assert_eq!(describe(&response), expected, "{case}");
         let session = world.session(&order).await;
         assert_eq!(session.status_name(), status, "{case}");
         assert_eq!(session.pending_operation(), pending, "{case}");
@@ -141,16 +141,16 @@ async fn only_an_authorized_session_can_be_cancelled() {
         (&created, StatusName::Created),
         (&captured, StatusName::Captured),
     ] {
-        let answer = world.cancel(order, "k").await;
-        let refused = matches!(answer, Err(Error::InvalidState(found)) if found == status);
-        assert!(refused, "{status:?}: {answer:?}");
+        let response = world.cancel(order, "k").await;
+        let refused = matches!(response, Err(Error::InvalidState(found)) if found == status);
+        assert!(refused, "{status:?}: {response:?}");
     }
     let waiting = world.open().await;
     world.psp.reply(Call::Authorize, Reply::Accepted);
     world.pay(&waiting, "tok_1").await.unwrap();
-    let answer = world.cancel(&waiting, "k").await;
-    let refused = matches!(answer, Err(Error::InProgress(InProgress::Attempt)));
-    assert!(refused, "{answer:?}");
+    let response = world.cancel(&waiting, "k").await;
+    let refused = matches!(response, Err(Error::InProgress(InProgress::Attempt)));
+    assert!(refused, "{response:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,8 +170,11 @@ async fn an_authorization_lost_at_the_psp_ends_the_session() {
             audit(&world, &order).await.events,
             ["authorized", "cancelled"]
         );
-        let answer = world.capture(&order, "", None).await;
-        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+        let response = world.capture(&order, "", None).await;
+        assert!(
+            matches!(response, Err(Error::InvalidState(_))),
+            "{response:?}"
+        );
     }
 }
 

@@ -12,7 +12,7 @@ use crate::support::{AuditedState, PspBehavior, World, audit, describe};
 /// A case: the PSP's behavior, the response, and the response to an immediate repetition.
 struct Row {
     psp: PspBehavior,
-    answer: &'static str,
+    response: &'static str,
     again: &'static str,
     status: StatusName,
     pending: Option<InFlightKind>,
@@ -23,7 +23,7 @@ fn rows() -> [Row; 6] {
     use StatusName::{Authorized, Captured};
     let open = |psp| Row {
         psp,
-        answer: "202 accepted authorized",
+        response: "202 accepted authorized",
         again: "202 accepted authorized",
         status: Authorized,
         pending: Some(InFlightKind::Capture),
@@ -33,7 +33,7 @@ fn rows() -> [Row; 6] {
     [
         Row {
             psp: PspBehavior::Replies(Reply::Done),
-            answer: "200 done captured",
+            response: "200 done captured",
             again: "200 done captured",
             status: Captured,
             pending: None,
@@ -44,7 +44,7 @@ fn rows() -> [Row; 6] {
         open(PspBehavior::Fails(Fault::UnknownAfter)),
         Row {
             psp: PspBehavior::Fails(Fault::NotSent),
-            answer: "PspUnavailable",
+            response: "PspUnavailable",
             again: "200 done captured",
             status: Authorized,
             pending: None,
@@ -52,7 +52,7 @@ fn rows() -> [Row; 6] {
         },
         Row {
             psp: PspBehavior::Replies(refused),
-            answer: "409 psp_rejected",
+            response: "409 psp_rejected",
             again: "409 psp_rejected",
             status: Authorized,
             pending: None,
@@ -68,17 +68,20 @@ async fn each_psp_result_has_its_response() {
         let world = World::new();
         let order = world.authorized().await;
         row.psp.plan(&world.psp, Call::Capture);
-        let answer = world.capture(&order, "k", None).await;
-        assert_eq!(describe(&answer), row.answer, "{case}");
+        let response = world.capture(&order, "k", None).await;
+        assert_eq!(describe(&response), row.response, "{case}");
         let session = world.session(&order).await;
         assert_eq!(session.status_name(), row.status, "{case}");
         assert_eq!(session.pending_operation(), row.pending, "{case}");
         assert_eq!(world.events(&order), row.events, "{case}");
         let again = world.capture(&order, "k", None).await;
         assert_eq!(describe(&again), row.again, "{case}");
-        if let (Ok(first), Ok(again)) = (answer, again) {
+        if let (Ok(first), Ok(again)) = (response, again) {
             assert!(again.replayed, "{case}");
-            assert_eq!(again.answer, first.answer, "the repeated response: {case}");
+            assert_eq!(
+                again.response, first.response,
+                "the repeated response: {case}"
+            );
         }
     }
 }
@@ -90,8 +93,8 @@ async fn without_an_idempotency_key_the_responses_are_the_same() {
         let world = World::new();
         let order = world.authorized().await;
         row.psp.plan(&world.psp, Call::Capture);
-        let answer = world.capture(&order, "", None).await;
-        assert_eq!(describe(&answer), row.answer, "{case}");
+        let response = world.capture(&order, "", None).await;
+        assert_eq!(describe(&response), row.response, "{case}");
     }
 }
 
@@ -147,7 +150,7 @@ async fn an_accepted_capture_is_completed_and_keeps_its_first_response() {
             "{case}"
         );
         let again = world.capture(&order, "k", None).await.unwrap();
-        assert_eq!(again.answer, first.answer, "{case}");
+        assert_eq!(again.response, first.response, "{case}");
     }
 }
 
@@ -179,15 +182,15 @@ async fn amounts_beyond_the_authorized_one_are_refused_and_nothing_is_sent() {
     let order = world.authorized().await;
     let calls = world.psp.calls();
     for amount in [10_001, 0, -1, i64::MIN, i64::MAX] {
-        let answer = world.capture(&order, "k", Some(amount)).await;
-        let is_it = matches!(answer, Err(Error::CaptureExceedsAuthorized(_)));
-        assert!(is_it, "{amount}: {answer:?}");
+        let response = world.capture(&order, "k", Some(amount)).await;
+        let is_it = matches!(response, Err(Error::CaptureExceedsAuthorized(_)));
+        assert!(is_it, "{amount}: {response:?}");
     }
     assert_eq!(world.psp.calls(), calls);
     assert_eq!(world.count(&order, "capture"), 0);
     // The key was not reserved, so it can be used for the valid amount.
-    let answer = world.capture(&order, "k", Some(10_000)).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let response = world.capture(&order, "k", Some(10_000)).await;
+    assert_eq!(describe(&response), "200 done captured");
 }
 
 #[tokio::test(start_paused = true)]
@@ -201,9 +204,9 @@ async fn only_an_authorized_session_can_be_captured() {
         (&captured, StatusName::Captured),
         (&cancelled, StatusName::Cancelled),
     ] {
-        let answer = world.capture(order, "k", None).await;
-        let refused = matches!(answer, Err(Error::InvalidState(found)) if found == status);
-        assert!(refused, "{status:?}: {answer:?}");
+        let response = world.capture(order, "k", None).await;
+        let refused = matches!(response, Err(Error::InvalidState(found)) if found == status);
+        assert!(refused, "{status:?}: {response:?}");
     }
 }
 

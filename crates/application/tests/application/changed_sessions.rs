@@ -87,9 +87,9 @@ async fn an_unsent_refund_fails_if_the_capture_was_reversed() {
         world.notify(capture).await.unwrap();
         world.psp.resume();
     };
-    let (answer, ()) =
+    let (response, ()) =
         futures_util::future::join(world.refund(&order, "k", 1_000), meanwhile).await;
-    assert_eq!(answer.unwrap().answer.status, 201);
+    assert_eq!(response.unwrap().response.status, 201);
     assert_eq!(world.failure(&order).await, "capture_failed");
     let refund = world.store.refunds_of(order.id).remove(0);
     assert_eq!(

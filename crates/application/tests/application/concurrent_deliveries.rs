@@ -37,7 +37,7 @@ async fn during_an_attempt(world: &World, action: impl AsyncFnOnce()) {
 async fn redeliver_event(world: &World, event: EventId) {
     let again =
         redeliver::redeliver(&world.app, world.post("", "/x", ""), &event.to_string()).await;
-    assert_eq!(again.unwrap().answer.status, 202);
+    assert_eq!(again.unwrap().response.status, 202);
 }
 
 async fn replace_endpoint(world: &World, url: &str) {

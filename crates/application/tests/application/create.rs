@@ -53,9 +53,9 @@ async fn the_capture_mode_defaults_to_the_merchants_setting() {
 async fn an_unsupported_amount_is_refused_before_anything_is_written() {
     let world = World::new();
     world.psp.reject_currency("EUR");
-    let answer = world.create("k", default_checkout()).await;
-    let names_amount = matches!(&answer, Err(Error::Field { field, .. }) if *field == "amount");
-    assert!(names_amount, "{}", describe(&answer));
+    let response = world.create("k", default_checkout()).await;
+    let names_amount = matches!(&response, Err(Error::Field { field, .. }) if *field == "amount");
+    assert!(names_amount, "{}", describe(&response));
     assert_eq!(world.fault_plan.reached(), PointCounts::default());
 }
 
@@ -68,8 +68,8 @@ async fn an_unavailable_store_is_busy_and_a_lost_commit_is_looked_up() {
     ] {
         let world = World::new();
         world.fault_plan.plan(FaultPoint::Commit(1), fault);
-        let answer = describe(&world.create("k", default_checkout()).await);
-        assert!(answer.starts_with(expected), "{fault:?}: {answer}");
+        let response = describe(&world.create("k", default_checkout()).await);
+        assert!(response.starts_with(expected), "{fault:?}: {response}");
         assert_eq!(world.store.session_ids().len(), sessions, "{fault:?}");
         // Repeating the request creates one session, whatever happened at first.
         let again = describe(&world.create("k", default_checkout()).await);

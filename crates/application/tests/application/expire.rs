@@ -30,7 +30,7 @@ async fn unpaid_sessions_are_expired_without_a_psp_call() {
         assert_eq!(world.events(&order), events, "{psp:?}");
         let again = world.expire(&order, "k").await.unwrap();
         assert!(again.replayed);
-        assert_eq!(again.answer, first.unwrap().answer);
+        assert_eq!(again.response, first.unwrap().response);
         let other_key = world.expire(&order, "other").await;
         assert!(matches!(
             other_key,
@@ -63,10 +63,10 @@ async fn other_sessions_cannot_be_expired() {
         world.captured().await,
     ] {
         let events = world.events(&order);
-        let answer = world.expire(&order, "").await;
+        let response = world.expire(&order, "").await;
         assert!(
-            matches!(answer, Err(Error::InvalidState(_) | Error::InProgress(_))),
-            "{answer:?}"
+            matches!(response, Err(Error::InvalidState(_) | Error::InProgress(_))),
+            "{response:?}"
         );
         assert_eq!(world.events(&order), events);
     }

@@ -20,7 +20,7 @@ async fn the_first_response_is_replayed_byte_for_byte() {
         .await
         .unwrap();
     assert!(again.replayed && !first.replayed);
-    assert_eq!(again.answer, first.answer);
+    assert_eq!(again.response, first.response);
     assert_eq!(world.store.session_ids().len(), 1);
 }
 
@@ -29,7 +29,7 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
     let world = World::new();
     let order = world.captured().await;
     world.refund(&order, "k", 100).await.unwrap();
-    for answer in [
+    for response in [
         world.refund(&order, "k", 101).await,
         world.create("k", default_checkout()).await,
         world.capture(&order, "k", None).await,
@@ -37,15 +37,15 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
         world.expire(&order, "k").await,
     ] {
         assert!(
-            matches!(answer, Err(Error::IdempotencyKeyReused)),
-            "{answer:?}"
+            matches!(response, Err(Error::IdempotencyKeyReused)),
+            "{response:?}"
         );
     }
     assert_eq!(world.store.refunds_of(order.id).len(), 1);
     // The same key of another merchant is another key.
     let other = world.of_another_merchant();
-    let answer = other.create("k", default_checkout()).await;
-    assert_eq!(describe(&answer), "201 created");
+    let response = other.create("k", default_checkout()).await;
+    assert_eq!(describe(&response), "201 created");
 }
 
 #[tokio::test(start_paused = true)]
@@ -54,13 +54,13 @@ async fn a_response_is_replayed_for_72_hours() {
     let first = world.create("k", default_checkout()).await.unwrap();
     world.clock.advance(IDEMPOTENCY_RETENTION_SECONDS);
     let last = world.create("k", default_checkout()).await.unwrap();
-    assert_eq!(last.answer, first.answer);
+    assert_eq!(last.response, first.response);
     world.clock.advance(1);
     let fresh = world.create("k", default_checkout()).await.unwrap();
     assert!(!fresh.replayed);
-    assert_ne!(fresh.answer, first.answer);
+    assert_ne!(fresh.response, first.response);
     let again = world.create("k", default_checkout()).await.unwrap();
-    assert_eq!(again.answer, fresh.answer, "the new response is stored");
+    assert_eq!(again.response, fresh.response, "the new response is stored");
     let mut other = default_checkout();
     other.amount = eur(1);
     let reused = world.create("k", other).await;
@@ -80,7 +80,7 @@ async fn a_request_whose_operation_is_open_is_never_carried_out_again() {
     world.clock.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
     let again = world.refund(&order, "k", 500).await.unwrap();
     assert!(again.replayed);
-    assert_eq!(again.answer, first.answer);
+    assert_eq!(again.response, first.response);
     let other = world.refund(&order, "k", 600).await;
     assert!(
         matches!(other, Err(Error::IdempotencyKeyReused)),
@@ -130,23 +130,23 @@ async fn a_repeated_request_in_progress_is_a_conflict() {
     let ((capture, refund), ()) = futures_util::future::join(first, meanwhile).await;
     let (capture, refund) = (capture.unwrap(), refund.unwrap());
     let again = world.capture(&authorized, "c", None).await.unwrap();
-    assert_eq!(again.answer, capture.answer);
+    assert_eq!(again.response, capture.response);
     let again = world.refund(&captured, "r", 100).await.unwrap();
-    assert_eq!(again.answer, refund.answer);
+    assert_eq!(again.response, refund.response);
 }
 
 #[tokio::test(start_paused = true)]
 async fn sixteen_equal_creations_create_one_session() {
     let world = World::new();
-    let answers = join_all((0..16).map(|_| world.create("k", default_checkout()))).await;
-    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    let responses = join_all((0..16).map(|_| world.create("k", default_checkout()))).await;
+    let responses: Vec<_> = responses.into_iter().map(Result::unwrap).collect();
     assert_eq!(world.store.session_ids().len(), 1);
     assert!(
-        answers
+        responses
             .iter()
-            .all(|reply| reply.answer == answers[0].answer)
+            .all(|reply| reply.response == responses[0].response)
     );
-    let winners = answers.iter().filter(|reply| !reply.replayed).count();
+    let winners = responses.iter().filter(|reply| !reply.replayed).count();
     assert_eq!(winners, 1);
 }
 
@@ -164,27 +164,27 @@ async fn sixteen_equal_commands_have_one_effect_and_the_others_conflict() {
         let expiries = join_all((0..16).map(|_| world.expire(&to_expire, "d"))).await;
         [captures, cancels, refunds, expiries]
     };
-    for (answers, expected) in round().await.into_iter().zip([
+    for (responses, expected) in round().await.into_iter().zip([
         "200 done captured",
         "200 done cancelled",
         "201 refund refund_succeeded",
         "200 done expired",
     ]) {
-        let fresh: Vec<_> = answers.iter().flatten().filter(|r| !r.replayed).collect();
-        assert_eq!(fresh.len(), 1, "{answers:?}");
-        for answer in &answers {
-            let response = describe(answer);
+        let fresh: Vec<_> = responses.iter().flatten().filter(|r| !r.replayed).collect();
+        assert_eq!(fresh.len(), 1, "{responses:?}");
+        for reply in &responses {
+            let response = describe(reply);
             assert!(
                 response == expected || response == "IdempotencyConflict",
                 "{response}"
             );
         }
     }
-    for answers in round().await {
+    for responses in round().await {
         assert!(
-            answers
+            responses
                 .iter()
-                .all(|answer| answer.as_ref().unwrap().replayed)
+                .all(|response| response.as_ref().unwrap().replayed)
         );
     }
     assert_eq!(audit(&world, &to_capture).await.taken, 10_000);
@@ -208,12 +208,15 @@ async fn refunds_with_one_key_are_one_refund() {
 async fn refusals_before_any_write_are_not_stored() {
     let world = World::new();
     let order = world.open().await;
-    for answer in [
+    for response in [
         world.capture(&order, "k", None).await,
         world.refund(&order, "k", 1).await,
         world.cancel(&order, "k").await,
     ] {
-        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+        assert!(
+            matches!(response, Err(Error::InvalidState(_))),
+            "{response:?}"
+        );
     }
     world.pay(&order, "tok_1").await.unwrap();
     assert_eq!(
@@ -229,16 +232,19 @@ async fn psp_rejected_is_stored_and_psp_unavailable_releases_the_key() {
     let no = Reply::Refused(RefusalReason::Other("no".into()));
     world.psp.reply(Call::Capture, no);
     let first = world.capture(&order, "k", None).await.unwrap();
-    assert_eq!(first.answer.status, 409);
+    assert_eq!(first.response.status, 409);
     let again = world.capture(&order, "k", None).await.unwrap();
     assert_eq!(
-        again.answer, first.answer,
+        again.response, first.response,
         "the stored response has the id of the first request"
     );
     for _ in 0..3 {
         world.psp.fail(Call::Cancel, Fault::NotSent);
-        let answer = world.cancel(&order, "free").await;
-        assert!(matches!(answer, Err(Error::PspUnavailable)), "{answer:?}");
+        let response = world.cancel(&order, "free").await;
+        assert!(
+            matches!(response, Err(Error::PspUnavailable)),
+            "{response:?}"
+        );
     }
     // A released key can be used for any request.
     assert_eq!(
@@ -278,9 +284,9 @@ async fn recovery_stores_a_response_that_was_never_sent() {
                 "{case}: {open:?}"
             );
             world.run_for(30).await;
-            let answer = world.capture(&order, "k", None).await;
-            assert_eq!(describe(&answer), expected, "{case}");
-            assert!(answer.unwrap().replayed, "{case}");
+            let response = world.capture(&order, "k", None).await;
+            assert_eq!(describe(&response), expected, "{case}");
+            assert!(response.unwrap().replayed, "{case}");
         }
     }
 }
@@ -290,7 +296,7 @@ async fn a_response_is_stored_although_a_notification_came_first() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.reply(Call::Capture, Reply::Accepted);
-    world.fault_plan.hold_answers();
+    world.fault_plan.hold_responses();
     let asking = world.capture(&order, "k", None);
     let telling = async {
         let capture = loop {
@@ -306,7 +312,7 @@ async fn a_response_is_stored_although_a_notification_came_first() {
         // The notification reports the same result as the pending response, which then has no
         // effect.
         world.notify(capture).await.unwrap();
-        world.fault_plan.release_answers();
+        world.fault_plan.release_responses();
     };
     let (first, ()) = futures_util::future::join(asking, telling).await;
     assert_eq!(describe(&first), "202 accepted authorized");
@@ -316,7 +322,7 @@ async fn a_response_is_stored_although_a_notification_came_first() {
         "202 accepted authorized",
         "the stored response"
     );
-    assert_eq!(again.unwrap().answer, first.unwrap().answer);
+    assert_eq!(again.unwrap().response, first.unwrap().response);
 }
 
 #[tokio::test(start_paused = true)]
@@ -326,7 +332,7 @@ async fn a_response_is_stored_although_recovery_took_over() {
     for _ in 0..2 {
         world.psp.fail(Call::Capture, Fault::UnknownBefore);
     }
-    world.fault_plan.hold_answers();
+    world.fault_plan.hold_responses();
     let asking = world.capture(&order, "k", None);
     // The request takes so long that a worker sends it again; neither gets a response.
     let elsewhere = world.restarted();
@@ -343,7 +349,7 @@ async fn a_response_is_stored_although_recovery_took_over() {
         {
             tokio::task::yield_now().await;
         }
-        world.fault_plan.release_answers();
+        world.fault_plan.release_responses();
     };
     let (first, recovered, ()) = futures_util::future::join3(asking, recovering, watching).await;
     assert_eq!(describe(&first), "202 accepted authorized");

@@ -131,9 +131,9 @@ impl Process {
     }
 }
 
-fn still_open(answer: Option<&PspResponse>) -> bool {
+fn still_open(response: Option<&PspResponse>) -> bool {
     matches!(
-        answer,
+        response,
         Some(PspResponse::Accepted { .. } | PspResponse::ActionRequired(_))
     )
 }

@@ -37,7 +37,7 @@ async fn a_response_with_another_amount_captures_nothing_until_a_look_up_matches
     let order = world.authorized().await;
     world.psp.state_details(Some(of_amount(9_999)));
     let reply = world.capture(&order, "k", None).await.unwrap();
-    assert_eq!(reply.answer.status, 202, "the outcome is unknown");
+    assert_eq!(reply.response.status, 202, "the outcome is unknown");
     world.run_for(7200).await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
     let capture = world.operation(&order, "capture");

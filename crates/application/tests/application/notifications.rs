@@ -43,19 +43,19 @@ async fn only_a_correctly_signed_notification_for_a_known_account_is_accepted() 
     };
     let forged = |name: &str| (name == ScriptedPsp::SIGNATURE_HEADER).then(|| "wrong".to_owned());
     let none = |_: &str| None;
-    let answer = receive(&world.app, "simulator", "default", None, &forged, &body).await;
-    assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
-    let answer = receive(&world.app, "simulator", "default", None, &none, &body).await;
-    assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
+    let response = receive(&world.app, "simulator", "default", None, &forged, &body).await;
+    assert!(matches!(response, Err(Error::Unverified)), "{response:?}");
+    let response = receive(&world.app, "simulator", "default", None, &none, &body).await;
+    assert!(matches!(response, Err(Error::Unverified)), "{response:?}");
     for (connector, account) in [
         ("simulator", "other"),
         ("stripe", "default"),
         ("Not Good", ""),
     ] {
-        let answer = receive(&world.app, connector, account, None, &signed, &body).await;
+        let response = receive(&world.app, connector, account, None, &signed, &body).await;
         assert!(
-            matches!(answer, Err(Error::NotFound)),
-            "{connector}/{account}: {answer:?}"
+            matches!(response, Err(Error::NotFound)),
+            "{connector}/{account}: {response:?}"
         );
     }
     assert_eq!(world.status(&order).await, StatusName::Pending);
@@ -99,7 +99,7 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
     let send = async |number: u16, times: usize| {
         let before = statuses(&world).len();
         for _ in 0..times {
-            let answer = receive(
+            let response = receive(
                 &world.app,
                 "simulator",
                 "default",
@@ -108,7 +108,7 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
                 &body,
             )
             .await;
-            assert!(matches!(answer, Err(Error::Unverified)));
+            assert!(matches!(response, Err(Error::Unverified)));
         }
         statuses(&world).len() - before
     };
@@ -130,8 +130,8 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
     assert_eq!(world.status(&order).await, StatusName::Pending);
     let huge = vec![b'x'; 200_000];
     world.clock.advance(3600);
-    let answer = receive(&world.app, "simulator", "default", source(2), &none, &huge).await;
-    assert!(matches!(answer, Err(Error::Unverified)));
+    let response = receive(&world.app, "simulator", "default", source(2), &none, &huge).await;
+    assert!(matches!(response, Err(Error::Unverified)));
     let kept = world.store.notifications();
     assert_eq!(kept.last().unwrap().new.body.len(), 16 * 1024);
 }
@@ -295,10 +295,10 @@ async fn a_notification_that_cannot_be_stored_is_refused() {
     let body = body(&world, &order);
     for fault in [PlannedFault::Before, PlannedFault::After] {
         world.fault_plan.plan(FaultPoint::Write(1), fault);
-        let answer = world.receive(&body).await;
+        let response = world.receive(&body).await;
         assert!(
-            matches!(answer, Err(Error::Busy(_))),
-            "{fault:?}: {answer:?}"
+            matches!(response, Err(Error::Busy(_))),
+            "{fault:?}: {response:?}"
         );
     }
     world.receive(&body).await.unwrap();

@@ -294,14 +294,15 @@ async fn a_refused_session_can_be_paid_until_it_expires() {
 async fn an_invalid_payment_method_and_a_foreign_pay_token_are_refused() {
     let world = World::new();
     let (order, foreign) = (world.open().await, world.open().await);
-    let answer = world.pay(&order, "4242424242424242").await;
-    let names_it = matches!(&answer, Err(Error::Field { field, .. }) if *field == "payment_method");
-    assert!(names_it, "{answer:?}");
-    assert!(!format!("{answer:?}").contains("4242"), "never echoed");
+    let response = world.pay(&order, "4242424242424242").await;
+    let names_it =
+        matches!(&response, Err(Error::Field { field, .. }) if *field == "payment_method");
+    assert!(names_it, "{response:?}");
+    assert!(!format!("{response:?}").contains("4242"), "never echoed");
     let mut stolen = order.clone();
     stolen.pay_token = foreign.pay_token;
-    let answer = world.pay(&stolen, "tok_1").await;
-    assert!(matches!(answer, Err(Error::BadPayToken)), "{answer:?}");
+    let response = world.pay(&stolen, "tok_1").await;
+    assert!(matches!(response, Err(Error::BadPayToken)), "{response:?}");
     assert_eq!(world.psp.calls(), 0);
     assert_eq!(world.status(&order).await, StatusName::Created);
 }
@@ -316,8 +317,8 @@ async fn an_uncommitted_intent_is_never_sent() {
         let world = World::new();
         let order = world.open().await;
         world.fault_plan.plan(FaultPoint::Commit(1), fault);
-        let answer = world.pay(&order, "tok_1").await;
-        assert_eq!(answer.is_ok(), sent, "{fault:?}: {answer:?}");
+        let response = world.pay(&order, "tok_1").await;
+        assert_eq!(response.is_ok(), sent, "{fault:?}: {response:?}");
         assert_eq!(world.psp.calls(), u64::from(sent), "{fault:?}");
         // A repetition with the same token pays, once.
         world.pay(&order, "tok_1").await.unwrap();

@@ -46,13 +46,13 @@ async fn another_merchant_can_do_nothing_with_a_session() {
     let captured = world.captured().await;
     let other = world.of_another_merchant();
     let commits = world.fault_plan.reached().commits;
-    for answer in [
+    for response in [
         other.capture(&authorized, "a", None).await,
         other.cancel(&authorized, "b").await,
         other.expire(&open, "c").await,
         other.refund(&captured, "d", 1).await,
     ] {
-        assert!(matches!(answer, Err(Error::NotFound)), "{answer:?}");
+        assert!(matches!(response, Err(Error::NotFound)), "{response:?}");
     }
     assert_eq!(
         world.fault_plan.reached().commits,
@@ -79,13 +79,13 @@ async fn an_unpaid_session_reads_as_expired_after_its_expiry() {
     };
     assert_eq!(list(StatusName::Expired).await.unwrap().items.len(), 1);
     assert_eq!(list(StatusName::Created).await.unwrap().items.len(), 0);
-    for answer in [
+    for response in [
         world.capture(&order, "", None).await,
         world.cancel(&order, "").await,
         world.expire(&order, "").await,
         world.refund(&order, "", 1).await,
     ] {
-        let error = answer.unwrap_err();
+        let error = response.unwrap_err();
         let is_expired = matches!(error, Error::InvalidState(StatusName::Expired));
         assert!(is_expired, "{error:?}");
     }

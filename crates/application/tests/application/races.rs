@@ -16,10 +16,10 @@ async fn refund_race(nodes: &[&World], order: &Order) {
         let world = nodes[n % nodes.len()];
         async move { world.refund(order, &format!("k{n}"), 1_500).await }
     });
-    let answers = join_all(asking).await;
+    let responses = join_all(asking).await;
     let (mut ordered, mut refused) = (0, 0);
-    for answer in &answers {
-        match answer {
+    for response in &responses {
+        match response {
             Ok(_) => ordered += 1,
             Err(Error::RefundExceedsCaptured(_)) => refused += 1,
             Err(error) => panic!("{error:?}"),
@@ -96,16 +96,16 @@ async fn concurrent_payments_with_many_cards_keep_one_authorization() {
             let (node, order) = (&nodes[n % nodes.len()], &order);
             async move { node.pay(order, &format!("tok_{n}")).await }
         });
-        let answers = join_all(paying).await;
-        let paid = answers.iter().filter(|answer| answer.is_ok()).count();
-        assert_eq!(paid, 1, "{answers:?}");
-        for answer in &answers {
+        let responses = join_all(paying).await;
+        let paid = responses.iter().filter(|response| response.is_ok()).count();
+        assert_eq!(paid, 1, "{responses:?}");
+        for response in &responses {
             assert!(
                 matches!(
-                    answer,
+                    response,
                     Ok(_) | Err(Error::InvalidState(_) | Error::InProgress(_))
                 ),
-                "{answer:?}"
+                "{response:?}"
             );
         }
         assert_eq!(world.psp.payments(order.id).len(), 1);
@@ -122,8 +122,8 @@ async fn concurrent_payments_with_one_token_are_one_attempt() {
             let nodes: Vec<World> = (0..nodes).map(|_| world.restarted()).collect();
             world.psp.reply(Call::Authorize, reply.clone());
             let paying = (0..16).map(|n| nodes[n % nodes.len()].pay(&order, "tok_1"));
-            for answer in join_all(paying).await {
-                answer.unwrap();
+            for response in join_all(paying).await {
+                response.unwrap();
             }
             let case = format!("{reply:?} in {} processes", nodes.len());
             assert_eq!(world.count(&order, "authorize"), 1, "{case}");
@@ -140,7 +140,7 @@ async fn notified_before_response<T>(
     kind: &str,
     request: impl Future<Output = T>,
 ) -> T {
-    world.fault_plan.hold_answers();
+    world.fault_plan.hold_responses();
     let telling = async {
         let operation = loop {
             tokio::task::yield_now().await;
@@ -153,7 +153,7 @@ async fn notified_before_response<T>(
             }
         };
         world.notify(operation).await.unwrap();
-        world.fault_plan.release_answers();
+        world.fault_plan.release_responses();
     };
     join(request, telling).await.0
 }
@@ -167,14 +167,14 @@ async fn a_notification_before_the_response_has_the_same_effect() {
     let state = notified_before_response(&world, &paid, "authorize", paying).await;
     assert_eq!(state.unwrap().status, StatusName::Authorized);
     let capturing = world.capture(&to_capture, "a", None);
-    let answer = notified_before_response(&world, &to_capture, "capture", capturing).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let response = notified_before_response(&world, &to_capture, "capture", capturing).await;
+    assert_eq!(describe(&response), "200 done captured");
     let cancelling = world.cancel(&to_cancel, "b");
-    let answer = notified_before_response(&world, &to_cancel, "cancel", cancelling).await;
-    assert_eq!(describe(&answer), "200 done cancelled");
+    let response = notified_before_response(&world, &to_cancel, "cancel", cancelling).await;
+    assert_eq!(describe(&response), "200 done cancelled");
     let refunding = world.refund(&to_refund, "c", 10_000);
-    let answer = notified_before_response(&world, &to_refund, "refund", refunding).await;
-    assert_eq!(describe(&answer), "201 refund refund_succeeded");
+    let response = notified_before_response(&world, &to_refund, "refund", refunding).await;
+    assert_eq!(describe(&response), "201 refund refund_succeeded");
     for (order, events) in [
         (&paid, &["authorized"][..]),
         (&to_capture, &["authorized", "captured"]),
@@ -184,12 +184,12 @@ async fn a_notification_before_the_response_has_the_same_effect() {
     }
     let audited = audit(&world, &to_refund).await;
     assert_eq!((audited.events.len(), audited.taken), (4, 0));
-    for answer in [
+    for response in [
         world.capture(&to_capture, "a", None).await,
         world.cancel(&to_cancel, "b").await,
         world.refund(&to_refund, "c", 10_000).await,
     ] {
-        assert!(answer.as_ref().unwrap().replayed, "{answer:?}");
+        assert!(response.as_ref().unwrap().replayed, "{response:?}");
     }
 }
 
@@ -208,10 +208,10 @@ async fn a_refusal_notified_before_the_response_counts_once() {
     assert_eq!(world.session(&order).await.counted_attempts(), 1);
     let order = world.authorized().await;
     let capturing = world.capture(&order, "a", None);
-    let answer = notified_before_response(&world, &order, "capture", capturing).await;
-    assert_eq!(describe(&answer), "409 psp_rejected");
+    let response = notified_before_response(&world, &order, "capture", capturing).await;
+    assert_eq!(describe(&response), "409 psp_rejected");
     let again = world.capture(&order, "a", None).await.unwrap();
-    assert_eq!(again.answer, answer.unwrap().answer);
+    assert_eq!(again.response, response.unwrap().response);
 }
 
 #[tokio::test(start_paused = true)]

@@ -116,12 +116,15 @@ async fn open_captures_cancels_and_refunds_are_finished_once() {
         let refunded = audit(&world, &to_refund).await;
         assert_eq!(refunded.taken, 9_000, "{left:?}");
         // The merchant repeats each request without a response, and each key has its response.
-        for answer in [
+        for response in [
             world.capture(&to_capture, "a", None).await,
             world.cancel(&to_cancel, "b").await,
             world.refund(&to_refund, "c", 1_000).await,
         ] {
-            assert!(answer.as_ref().unwrap().replayed, "{left:?}: {answer:?}");
+            assert!(
+                response.as_ref().unwrap().replayed,
+                "{left:?}: {response:?}"
+            );
         }
         assert_eq!(audit(&world, &to_refund).await.taken, 9_000, "{left:?}");
     }
@@ -286,8 +289,8 @@ async fn what_recovery_has_taken_over_is_not_sent_by_the_suspended_process() {
         );
         world.fault_plan.commit.resume();
     };
-    let (answer, ()) = join(world.refund(&order, "k", 500), take_over).await;
-    assert_eq!(describe(&answer), "201 refund refund_succeeded");
+    let (response, ()) = join(world.refund(&order, "k", 500), take_over).await;
+    assert_eq!(describe(&response), "201 refund refund_succeeded");
     let arrived = world.psp.received_calls();
     let sent = arrived.iter().filter(|(call, _)| *call == Call::Refund);
     assert_eq!(sent.count(), 1, "{arrived:?}");

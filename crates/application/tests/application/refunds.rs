@@ -17,7 +17,7 @@ impl World {
 #[tokio::test(start_paused = true)]
 async fn a_refund_request_is_acknowledged_whatever_the_psp_does() {
     let refused = Reply::Refused(RefusalReason::Other("no".into()));
-    for (psp, answer, has_reference, events) in [
+    for (psp, response, has_reference, events) in [
         (
             PspBehavior::Replies(Reply::Done),
             "201 refund refund_succeeded",
@@ -60,12 +60,12 @@ async fn a_refund_request_is_acknowledged_whatever_the_psp_does() {
         let order = world.captured().await;
         psp.plan(&world.psp, Call::Refund);
         let first = world.refund(&order, "k", 1_500).await;
-        assert_eq!(describe(&first), answer, "{case}");
+        assert_eq!(describe(&first), response, "{case}");
         let refunds = world.store.refunds_of(order.id);
         assert_eq!(refunds[0].psp_reference.is_some(), has_reference, "{case}");
         assert_eq!(world.events(&order)[2..], *events, "{case}");
         let again = world.refund(&order, "k", 1_500).await.unwrap();
-        assert_eq!(again.answer, first.unwrap().answer, "{case}");
+        assert_eq!(again.response, first.unwrap().response, "{case}");
         assert!(again.replayed, "{case}");
         assert_eq!(world.store.refunds_of(order.id).len(), 1, "{case}");
     }
@@ -146,8 +146,8 @@ async fn open_refunds_count_and_failed_ones_do_not() {
     let first = world.operation(&order, "refund").id;
     world.psp.finish(first, no);
     world.notify(first).await.unwrap();
-    let answer = world.refund(&order, "k", 10_000).await;
-    assert_eq!(describe(&answer), "201 refund refund_succeeded");
+    let response = world.refund(&order, "k", 10_000).await;
+    assert_eq!(describe(&response), "201 refund refund_succeeded");
     let over = world.refund(&order, "", 1).await;
     assert!(
         matches!(over, Err(Error::RefundExceedsCaptured(_))),
@@ -162,22 +162,25 @@ async fn only_a_captured_session_in_its_own_currency_can_be_refunded() {
     let (created, authorized) = (world.open().await, world.authorized().await);
     for order in [&created, &authorized] {
         // The status is checked before the currency.
-        let answer = world.refund_in(order, "", 1, "USD").await;
-        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+        let response = world.refund_in(order, "", 1, "USD").await;
+        assert!(
+            matches!(response, Err(Error::InvalidState(_))),
+            "{response:?}"
+        );
     }
     let captured = world.captured().await;
-    let answer = world.refund_in(&captured, "", 1, "USD").await;
-    let names_it = matches!(&answer, Err(Error::Field { field, .. }) if *field == "currency");
-    assert!(names_it, "{answer:?}");
-    let answer = world.refund(&captured, "", 0).await;
+    let response = world.refund_in(&captured, "", 1, "USD").await;
+    let names_it = matches!(&response, Err(Error::Field { field, .. }) if *field == "currency");
+    assert!(names_it, "{response:?}");
+    let response = world.refund(&captured, "", 0).await;
     assert!(
-        matches!(answer, Err(Error::RefundExceedsCaptured(_))),
-        "{answer:?}"
+        matches!(response, Err(Error::RefundExceedsCaptured(_))),
+        "{response:?}"
     );
     let mut nobodys = captured.clone();
     nobodys.id = world.build.id();
-    let answer = world.refund(&nobodys, "", 1).await;
-    assert!(matches!(answer, Err(Error::NotFound)), "{answer:?}");
+    let response = world.refund(&nobodys, "", 1).await;
+    assert!(matches!(response, Err(Error::NotFound)), "{response:?}");
 }
 
 #[tokio::test(start_paused = true)]
@@ -272,16 +275,16 @@ async fn captures_and_refunds_require_a_key_if_the_merchant_demands_it() {
         merchant.require_idempotency_key = true;
     });
     let order = world.authorized().await;
-    let answer = world.capture(&order, "", None).await;
+    let response = world.capture(&order, "", None).await;
     assert!(
-        matches!(answer, Err(Error::IdempotencyKeyRequired)),
-        "{answer:?}"
+        matches!(response, Err(Error::IdempotencyKeyRequired)),
+        "{response:?}"
     );
     world.capture(&order, "a", None).await.unwrap();
-    let answer = world.refund(&order, "", 1).await;
+    let response = world.refund(&order, "", 1).await;
     assert!(
-        matches!(answer, Err(Error::IdempotencyKeyRequired)),
-        "{answer:?}"
+        matches!(response, Err(Error::IdempotencyKeyRequired)),
+        "{response:?}"
     );
     assert_eq!(
         describe(&world.refund(&order, "b", 1).await),

@@ -54,7 +54,7 @@ impl Fixture {
         let signer = self.signer(key).await.expect("a valid key");
         let (post, app) = (self.post(idempotency), &self.world.app);
         let reply = rotate::rotate(app, post, signer, OldKeyPolicy::Grace).await?;
-        let text = String::from_utf8(reply.answer.body).unwrap();
+        let text = String::from_utf8(reply.response.body).unwrap();
         Ok((text.split(' ').nth(1).unwrap().to_owned(), reply.replayed))
     }
 
@@ -299,10 +299,10 @@ async fn both_secrets_sign_for_a_day_or_the_old_one_ends_at_once() {
     let first = secret().await;
     let reply = rotate("k", OldSecretPolicy::Overlaps).await.unwrap();
     let second = secret().await;
-    let shown = String::from_utf8(reply.answer.body.clone()).unwrap();
+    let shown = String::from_utf8(reply.response.body.clone()).unwrap();
     assert_eq!(shown, format!("secret {}", *second.text()));
     let again = rotate("k", OldSecretPolicy::Overlaps).await.unwrap();
-    assert_eq!((again.replayed, again.answer), (true, reply.answer));
+    assert_eq!((again.replayed, again.response), (true, reply.response));
     world.authorized().await;
     world.run_until_idle().await;
     assert_eq!(

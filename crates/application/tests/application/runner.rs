@@ -73,7 +73,7 @@ async fn a_dropped_request_is_completed_before_shutdown() {
     world.psp.pause();
     tokio::select! {
         biased;
-        answer = world.capture(&order, "k", None) => panic!("answered: {answer:?}"),
+        response = world.capture(&order, "k", None) => panic!("answered: {response:?}"),
         () = async {
             while world.count(&order, "capture") == 0 {
                 tokio::task::yield_now().await;
@@ -84,6 +84,6 @@ async fn a_dropped_request_is_completed_before_shutdown() {
     world.psp.resume();
     world.app.drain().await;
     assert_eq!(audit(&world, &order).await.taken, 10_000);
-    let answer = world.capture(&order, "k", None).await.unwrap();
-    assert!(answer.replayed);
+    let response = world.capture(&order, "k", None).await.unwrap();
+    assert!(response.replayed);
 }

@@ -150,6 +150,6 @@ async fn a_capture_without_a_key_responds_with_the_current_session() {
         other_node.notify(capture).await.unwrap();
         world.fault_plan.session_read.resume();
     };
-    let (answer, ()) = join(world.capture(&order, "", None), meanwhile).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let (response, ()) = join(world.capture(&order, "", None), meanwhile).await;
+    assert_eq!(describe(&response), "200 done captured");
 }

@@ -12,16 +12,16 @@ async fn an_intent_committed_late_is_recognized_and_executed_once() {
         let world = World::new();
         let order = world.captured().await;
         world.fault_plan.stall_next_commit();
-        let answer = world.refund(&order, key, 1_000).await;
-        assert_eq!(answer.unwrap().answer.status, 201, "{key:?}");
+        let response = world.refund(&order, key, 1_000).await;
+        assert_eq!(response.unwrap().response.status, 201, "{key:?}");
         assert_eq!(audit(&world, &order).await.taken, 9_000, "{key:?}");
         assert_eq!(world.store.refunds_of(order.id).len(), 1, "{key:?}");
     }
     let world = World::new();
     let order = world.authorized().await;
     world.fault_plan.stall_next_commit();
-    let answer = world.capture(&order, "", None).await;
-    assert_eq!(describe(&answer), "200 done captured");
+    let response = world.capture(&order, "", None).await;
+    assert_eq!(describe(&response), "200 done captured");
     let order = world.open().await;
     world.fault_plan.stall_next_commit();
     let state = world.pay(&order, "tok_1").await.unwrap();
@@ -36,8 +36,8 @@ async fn an_uncertain_commit_is_not_reported_as_unwritten() {
     world
         .fault_plan
         .plan(FaultPoint::Commit(2), PlannedFault::Before);
-    let answer = world.refund(&order, "", 1_000).await;
-    assert!(matches!(answer, Err(Error::Internal(_))), "{answer:?}");
+    let response = world.refund(&order, "", 1_000).await;
+    assert!(matches!(response, Err(Error::Internal(_))), "{response:?}");
     // The database completes the commit, and recovery executes the operation.
     world.open().await;
     world.run_for(60).await;

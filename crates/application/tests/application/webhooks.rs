@@ -145,9 +145,9 @@ async fn a_delivery_is_dead_after_ten_failures_and_can_be_redelivered() {
     let event = ids(&world, &order)[0].to_string();
     world.merchant_server.always(ENDPOINT, Outcome::Status(204));
     let again = |key| redeliver::redeliver(&world.app, world.post(key, "/redeliver", ""), &event);
-    let answer = again("once").await;
+    let response = again("once").await;
     assert_eq!(
-        describe(&answer),
+        describe(&response),
         "202 redelivering evt_".to_owned() + &event[4..]
     );
     assert!(again("once").await.unwrap().replayed);

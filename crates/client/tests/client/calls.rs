@@ -136,9 +136,9 @@ async fn the_query_of_a_list_is_signed_with_it() {
 
 #[tokio::test]
 async fn cancel_capture_and_expire_return_the_session() {
-    let answers =
+    let responses =
         [200, 202, 200, 200].map(|status| Behavior::response(status, session().to_string()));
-    let server = Server::start(answers).await;
+    let server = Server::start(responses).await;
     let client = server.client();
     client.cancel("cs_1", None).await.unwrap();
     client.capture("cs_1", None, None).await.unwrap();

@@ -143,8 +143,8 @@ async fn a_refused_url_is_an_api_error() {
 
 #[tokio::test]
 async fn a_test_returns_its_attempt() {
-    let answers = [attempt(Some(204), None), attempt(None, Some("timeout"))];
-    let behaviors = answers.map(|body| Behavior::response(200, body.to_string()));
+    let responses = [attempt(Some(204), None), attempt(None, Some("timeout"))];
+    let behaviors = responses.map(|body| Behavior::response(200, body.to_string()));
     let server = Server::start(behaviors).await;
     let client = server.client();
     let good = client.test_webhook_endpoint(None).await.unwrap();

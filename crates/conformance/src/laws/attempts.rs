@@ -29,7 +29,7 @@ pub async fn attempts_load_equal(store: &TestedStore) -> anyhow::Result<()> {
     let errors = SendError::ALL.iter().map(|error| Err(*error));
     let statuses = [100, 301, 404, 429, 599, 999].map(Ok);
     let mut attempts = Vec::new();
-    for answer in errors.chain(statuses) {
+    for response in errors.chain(statuses) {
         let lease = fixture
             .claim_delivery(event, fixture.build.now(), LONG)
             .await?;
@@ -38,7 +38,7 @@ pub async fn attempts_load_equal(store: &TestedStore) -> anyhow::Result<()> {
             at: draw.one(generate::instant()),
             latency_ms: [0, 10_000, i32::MAX.unsigned_abs()][attempts.len() % 3],
             response: draw.one(generate::text(255)),
-            ..fixture.build.delivery_attempt(&delivery, answer)
+            ..fixture.build.delivery_attempt(&delivery, response)
         };
         let mut after = delivery.clone();
         after.attempts = attempt.number;
@@ -128,14 +128,14 @@ pub async fn a_lost_lease_cannot_record(store: &TestedStore) -> anyhow::Result<(
 async fn refused(fixture: &Fixture, event: EventId, lease: Lease) -> anyhow::Result<()> {
     let before = fixture.outgoing(event).await?.context("a delivery")?;
     let webhooks = &fixture.store.webhooks;
-    for answer in [Ok(200), Ok(410), Err(SendError::Tls)] {
+    for response in [Ok(200), Ok(410), Err(SendError::Tls)] {
         let attempt_record = fixture
             .build
-            .attempt_record(lease, &before.delivery, answer, None);
+            .attempt_record(lease, &before.delivery, response, None);
         ensure_err!(
             webhooks.record(&attempt_record).await,
             CommitError::LeaseLost,
-            "{answer:?} {lease:?}"
+            "{response:?} {lease:?}"
         );
         let given_up = webhooks
             .record(
@@ -323,7 +323,7 @@ pub async fn a_redelivery_keeps_the_running_attempt(store: &TestedStore) -> anyh
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let now = fixture.build.now();
-    for answer in [Ok(200), Ok(500)] {
+    for response in [Ok(200), Ok(500)] {
         let event = fixture.new_event(&fixture.merchant).await?;
         let lease = fixture.claim_delivery(event, now, LONG).await?;
         let before = fixture.delivery(event).await?;
@@ -342,12 +342,12 @@ pub async fn a_redelivery_keeps_the_running_attempt(store: &TestedStore) -> anyh
             true,
             "the renewal of the lease of the attempt in progress"
         );
-        let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
+        let attempt_record = fixture.build.attempt_record(lease, &before, response, None);
         store.webhooks.record(&attempt_record).await?;
         ensure_eq!(
             fixture.delivery(event).await?.attempts,
             1,
-            "the number of attempts after {answer:?}"
+            "the number of attempts after {response:?}"
         );
         ensure_eq!(
             Some(store.webhooks.attempts(event).await?),

@@ -14,7 +14,7 @@ use oncharge_ports::{
 
 use crate::{
     TestedStore,
-    fixture::{Fixture, answer},
+    fixture::{Fixture, response},
 };
 
 /// Deletes rows of one kind that are older than this time; returns their number.
@@ -51,7 +51,7 @@ pub async fn an_open_operations_key_is_kept(store: &TestedStore) -> anyhow::Resu
     let mut unit_storing_response = fixture.build.next_unit(&session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: open.clone(),
-        answer: answer("202"),
+        response: response("202"),
         at: fixture.build.now(),
     });
     session = unit_storing_response.session.clone();

@@ -279,12 +279,12 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &TestedStore) -> anyho
     ];
     let claimed = fixture.claim_deliveries(start, LONG).await?;
     ensure_eq!(claimed.len(), 3, "the number of claims");
-    let record = async |index: usize, answer, known: Option<Timestamp>| -> anyhow::Result<()> {
+    let record = async |index: usize, response, known: Option<Timestamp>| -> anyhow::Result<()> {
         let lease = lease_of(&claimed, events[index])?;
         let delivery = fixture.delivery(events[index]).await?;
         let attempt_record = fixture
             .build
-            .attempt_record(lease, &delivery, answer, known);
+            .attempt_record(lease, &delivery, response, known);
         Ok(store.webhooks.record(&attempt_record).await?)
     };
     record(0, Ok(500), None).await?;

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     TestedStore,
-    fixture::{Fixture, answer, fingerprint},
+    fixture::{Fixture, fingerprint, response},
 };
 
 /// A key that is reserved or has a response is taken, for both ways of reserving it.
@@ -49,8 +49,8 @@ pub async fn a_key_is_reserved_once(store: &TestedStore) -> anyhow::Result<()> {
         .await?
         .context("reserved")?;
     ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
-    ensure_eq!(record.answer, None, "the answer");
-    ensure_eq!(record.answered_at, None, "the time of the response");
+    ensure_eq!(record.response, None, "the response");
+    ensure_eq!(record.responded_at, None, "the time of the response");
     let record = fixture
         .store
         .checkout
@@ -58,9 +58,9 @@ pub async fn a_key_is_reserved_once(store: &TestedStore) -> anyhow::Result<()> {
         .await?
         .context("answered")?;
     ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
-    ensure_eq!(record.answer, Some(answer("{}")), "the answer");
+    ensure_eq!(record.response, Some(response("{}")), "the response");
     ensure_eq!(
-        record.answered_at,
+        record.responded_at,
         Some(fixture.build.now()),
         "the time of the response"
     );
@@ -128,20 +128,20 @@ pub async fn a_stored_response_is_not_overwritten(store: &TestedStore) -> anyhow
     let unit_reserving_key = fixture.unit_reserving_key(&scope);
     fixture.commit(unit_reserving_key.clone()).await?;
     let mut session = unit_reserving_key.session;
-    let mut first = answer("");
+    let mut first = response("");
     first.status = 503;
     "application/problem+json; charset=utf-8".clone_into(&mut first.content_type);
     first.body = (0..=255).cycle().take(20_000).collect();
     let at = fixture.build.now();
-    let remember = |answer| IdempotencyWrite::Complete {
+    let remember = |response| IdempotencyWrite::Complete {
         scope: scope.clone(),
-        answer,
+        response,
         at,
     };
     let free = IdempotencyWrite::Release {
         scope: scope.clone(),
     };
-    for write in [remember(first.clone()), remember(answer("second")), free] {
+    for write in [remember(first.clone()), remember(response("second")), free] {
         let mut unit = fixture.build.next_unit(&session);
         unit.key = Some(write);
         session = unit.session.clone();
@@ -152,8 +152,8 @@ pub async fn a_stored_response_is_not_overwritten(store: &TestedStore) -> anyhow
             .key(&scope)
             .await?
             .context("the key")?;
-        ensure_eq!(record.answer, Some(first.clone()), "the answer");
-        ensure_eq!(record.answered_at, Some(at), "the time of the response");
+        ensure_eq!(record.response, Some(first.clone()), "the response");
+        ensure_eq!(record.responded_at, Some(at), "the time of the response");
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ pub async fn a_key_expires_after_72_hours(store: &TestedStore) -> anyhow::Result
         other,
         "the fingerprint of the new request"
     );
-    ensure_eq!(record.answer, None, "the response to the new request");
+    ensure_eq!(record.response, None, "the response to the new request");
     let waiting = taking.operations[0].operation.id;
     let scope = fixture.store.checkout.reserved_key(waiting).await?;
     ensure_eq!(
@@ -228,7 +228,7 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &TestedStore) -> an
     let mut unit = fixture.build.next_unit(&unit_reserving_key.session);
     unit.key = Some(IdempotencyWrite::Complete {
         scope: scope.clone(),
-        answer: answer("accepted"),
+        response: response("accepted"),
         at: fixture.build.now(),
     });
     let session = unit.session.clone();
@@ -283,8 +283,8 @@ pub async fn keys_belong_to_their_merchant(store: &TestedStore) -> anyhow::Resul
             .await?
             .context("the key")?;
         ensure_eq!(
-            record.answer,
-            Some(answer(&number.to_string())),
+            record.response,
+            Some(response(&number.to_string())),
             "{scope:?}"
         );
     }
@@ -322,7 +322,7 @@ pub async fn the_reserved_key_has_no_response(store: &TestedStore) -> anyhow::Re
     let mut unit_storing_response = fixture.build.next_unit(&first.session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: one,
-        answer: answer("{}"),
+        response: response("{}"),
         at: fixture.build.now(),
     });
     fixture.commit(unit_storing_response).await?;
@@ -346,7 +346,7 @@ pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Res
     let write = |body: &str| IdempotencyWrite::ReserveAndComplete {
         scope: scope.clone(),
         fingerprint: fingerprint(),
-        answer: answer(body),
+        response: response(body),
         at: fixture.build.now(),
     };
     let checkout = &store.checkout;
@@ -364,9 +364,9 @@ pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Res
         "a unit after a write without a unit"
     );
     let record = checkout.key(&scope).await?.context("the key")?;
-    ensure_eq!(record.answer, Some(answer("first")), "the answer");
+    ensure_eq!(record.response, Some(response("first")), "the response");
     ensure_eq!(
-        record.answered_at,
+        record.responded_at,
         Some(fixture.build.now()),
         "the time of the response"
     );
@@ -377,7 +377,7 @@ pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Res
     let taken = checkout.write_idempotency_record(IdempotencyWrite::ReserveAndComplete {
         scope: of_unit,
         fingerprint: fingerprint(),
-        answer: answer(""),
+        response: response(""),
         at: fixture.build.now(),
     });
     ensure_err!(
@@ -389,8 +389,8 @@ pub async fn a_key_is_written_without_a_unit(store: &TestedStore) -> anyhow::Res
     checkout.write_idempotency_record(write("later")).await?;
     let record = checkout.key(&scope).await?.context("the key")?;
     ensure_eq!(
-        record.answer,
-        Some(answer("later")),
+        record.response,
+        Some(response("later")),
         "the response after 72 hours"
     );
     Ok(())

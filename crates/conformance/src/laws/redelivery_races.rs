@@ -167,11 +167,11 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &TestedStore) -> a
     let claimed = store.queue.claim_deliveries(now, &any(), LONG).await?;
     let mut tasks = tokio::task::JoinSet::new();
     for (number, event) in events.iter().copied().enumerate() {
-        let answer = Ok([200, 500][number / 2 % 2]);
+        let response = Ok([200, 500][number / 2 % 2]);
         let attempt_record = fixture.build.attempt_record(
             lease_of(&claimed, event)?,
             &fixture.delivery(event).await?,
-            answer,
+            response,
             None,
         );
         let (recording, redelivering) = (store.webhooks.clone(), store.webhooks.clone());
@@ -214,9 +214,9 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(
     for removed in [true, false] {
         fixture.endpoint().await?;
         let mut begun = Vec::new();
-        for answer in [Ok(200), Ok(500)] {
+        for response in [Ok(200), Ok(500)] {
             let event = fixture.new_event(&fixture.merchant).await?;
-            begun.push((event, begin(&fixture, event).await?, answer));
+            begun.push((event, begin(&fixture, event).await?, response));
         }
         if removed {
             ensure_eq!(
@@ -228,19 +228,19 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(
             let gone = fixture.new_event(&fixture.merchant).await?;
             fixture.attempt(gone, Ok(410)).await?;
         }
-        for (event, (lease, before), answer) in begun {
+        for (event, (lease, before), response) in begun {
             ensure_eq!(
                 store.queue.renew(lease, LONG).await?,
                 true,
                 "the renewal of the lease of the attempt in progress"
             );
-            let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
+            let attempt_record = fixture.build.attempt_record(lease, &before, response, None);
             store.webhooks.record(&attempt_record).await?;
             let after = fixture.delivery(event).await?;
             ensure_eq!(
                 (after.state, after.attempts, after.failures),
                 (DeliveryState::Dead, 1, 0),
-                "the delivery after {answer:?}"
+                "the delivery after {response:?}"
             );
             let kept = store.webhooks.attempts(event).await?;
             ensure_eq!(

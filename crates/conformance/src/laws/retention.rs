@@ -22,7 +22,7 @@ use oncharge_ports::{
 use super::clean_up::delete;
 use crate::{
     TestedStore,
-    fixture::{Fixture, answer, fingerprint},
+    fixture::{Fixture, fingerprint, response},
 };
 
 /// Deletes all deliveries that ended before the store's current time.
@@ -275,7 +275,7 @@ pub async fn operations_that_were_never_sent_are_deleted(
     let mut unit_storing_response = fixture.build.next_unit(&session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: fixture.build.scope(&fixture.merchant, "waits"),
-        answer: answer("503"),
+        response: response("503"),
         at: fixture.build.now(),
     });
     fixture.commit(unit_storing_response).await?;

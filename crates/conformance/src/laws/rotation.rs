@@ -14,7 +14,7 @@ use oncharge_ports::{
 
 use crate::{
     TestedStore,
-    fixture::{Fixture, answer, fingerprint},
+    fixture::{Fixture, fingerprint, response},
     laws::merchants::equal,
 };
 
@@ -61,7 +61,7 @@ impl Shop {
             remembered: Some(IdempotencyWrite::ReserveAndComplete {
                 scope: fixture.build.scope(&fixture.merchant, text),
                 fingerprint: fingerprint(),
-                answer: answer(text),
+                response: response(text),
                 at: fixture.build.now(),
             }),
             audit: fixture.build.audit(AuditAction::KeyRotated),
@@ -90,9 +90,9 @@ impl Shop {
         }
         let scope = self.fixture.build.scope(&self.fixture.merchant, text);
         let record = store.checkout.key(&scope).await?;
-        let answered = record.and_then(|record| record.answer);
+        let answered = record.and_then(|record| record.response);
         ensure!(
-            answered != Some(answer(text)),
+            answered != Some(response(text)),
             "the record of a failed rotation is stored"
         );
         Ok(())
@@ -115,9 +115,9 @@ pub async fn a_rotation_stores_its_response(store: &TestedStore) -> anyhow::Resu
     shop.old_ends(Some(100), "at first").await?;
     let scope = shop.fixture.build.scope(&shop.fixture.merchant, "first");
     let record = store.checkout.key(&scope).await?.context("the record")?;
-    ensure_eq!(record.answer, Some(answer("first")), "the answer");
+    ensure_eq!(record.response, Some(response("first")), "the response");
     ensure_eq!(
-        record.answered_at,
+        record.responded_at,
         Some(shop.fixture.build.now()),
         "the time of the response"
     );

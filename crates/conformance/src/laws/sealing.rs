@@ -9,7 +9,7 @@ use oncharge_testkit::Builder;
 
 use crate::{
     Reopen, TestedStore,
-    fixture::{Fixture, answer, fingerprint},
+    fixture::{Fixture, fingerprint, response},
     keyring,
 };
 
@@ -37,7 +37,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &TestedStore) -> anyh
     unit.key = Some(IdempotencyWrite::ReserveAndComplete {
         scope: scope.clone(),
         fingerprint: fingerprint(),
-        answer: answer("a secret"),
+        response: response("a secret"),
         at: fixture.build.now(),
     });
     fixture.commit(unit).await?;
@@ -81,7 +81,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &TestedStore) -> anyh
         "the request"
     );
     let record = new.checkout.key(&scope).await?.context("the key")?;
-    ensure_eq!(record.answer, Some(answer("a secret")), "the answer");
+    ensure_eq!(record.response, Some(response("a secret")), "the response");
     let found = new.webhooks.endpoint(fixture.merchant.id).await?;
     ensure_eq!(found, Some(endpoint), "the endpoint");
     for kept in [notification, unverified] {

@@ -12,7 +12,7 @@ use oncharge_ports::{
 
 use crate::{
     TestedStore,
-    fixture::{Fixture, answer, fingerprint},
+    fixture::{Fixture, fingerprint, response},
 };
 
 /// A rotation of this endpoint's secret, under this idempotency key.
@@ -24,7 +24,7 @@ fn rotation(fixture: &Fixture, read: &WebhookEndpoint, text: &str) -> SecretRota
         remembered: Some(IdempotencyWrite::ReserveAndComplete {
             scope: fixture.build.scope(&fixture.merchant, text),
             fingerprint: fingerprint(),
-            answer: answer(text),
+            response: response(text),
             at: now,
         }),
         audit: fixture.build.audit(AuditAction::EndpointSecretRotated),
@@ -53,11 +53,11 @@ pub async fn a_secret_is_rotated_once(store: &TestedStore) -> anyhow::Result<()>
     for ((one, text), result) in all.iter().zip(&texts).zip(results) {
         let scope = fixture.build.scope(&fixture.merchant, text);
         let record = store.checkout.key(&scope).await?;
-        let remembered = record.and_then(|record| record.answer);
+        let remembered = record.and_then(|record| record.response);
         let has_rotated = result?;
         ensure_eq!(
             remembered,
-            has_rotated.then(|| answer(text)),
+            has_rotated.then(|| response(text)),
             "the response"
         );
         if has_rotated {

@@ -120,8 +120,8 @@ impl InboxModel {
 fn execute(world: &mut World, command: Command, choice: Choice) {
     world.command(command).unwrap();
     let mut flight = world.flights.pop().unwrap();
-    let answer = world.arrive(flight.operation, choice);
-    flight.result = Some(PspResult::Response(answer));
+    let response = world.arrive(flight.operation, choice);
+    flight.result = Some(PspResult::Response(response));
     world.apply_result(flight.operation, &flight.result.unwrap(), flight.waiting);
 }
 

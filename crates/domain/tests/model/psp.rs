@@ -115,7 +115,7 @@ impl AbstractPsp {
             self.payments.insert(payment, Money::default());
         }
         let reference = reference_of(operation.id);
-        let answer = match choice {
+        let response = match choice {
             Choice::Done => self.move_money(&order, operation.id),
             Choice::Accepted => PspResponse::Accepted { reference },
             Choice::Challenge => PspResponse::ActionRequired(Challenge {
@@ -126,12 +126,12 @@ impl AbstractPsp {
         };
         let known = Known {
             instruction: order,
-            first: answer.clone(),
-            current: answer.clone(),
+            first: response.clone(),
+            current: response.clone(),
         };
         self.known.insert(operation.id, known);
-        self.notify(operation.id, answer.clone());
-        answer
+        self.notify(operation.id, response.clone());
+        response
     }
 
     /// The result of a look-up.
@@ -219,9 +219,9 @@ impl AbstractPsp {
 
     /// One notification for every final result, including those that the caller has already
     /// received.
-    fn notify(&mut self, operation: OperationId, answer: PspResponse) {
-        if matches!(answer, PspResponse::Done { .. } | PspResponse::Refused(_)) {
-            self.notifications.push((operation, answer));
+    fn notify(&mut self, operation: OperationId, response: PspResponse) {
+        if matches!(response, PspResponse::Done { .. } | PspResponse::Refused(_)) {
+            self.notifications.push((operation, response));
         }
     }
 

@@ -55,8 +55,8 @@ fn run_next(world: &mut World, behavior: Behavior) -> bool {
         world.arrive(operation, Choice::Done);
         return true;
     }
-    if let Some((operation, answer)) = world.psp.notifications.pop() {
-        world.apply_result(operation, &PspResult::Response(answer), false);
+    if let Some((operation, response)) = world.psp.notifications.pop() {
+        world.apply_result(operation, &PspResult::Response(response), false);
         return true;
     }
     if let Some(operation) = undecided_operation(world, behavior) {

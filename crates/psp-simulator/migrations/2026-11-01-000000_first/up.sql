@@ -45,8 +45,8 @@ CREATE TABLE operations (
     amount INTEGER NOT NULL,
     currency TEXT NOT NULL,
     -- The first response, repeated for the same key.
-    answer TEXT NOT NULL,
-    answer_reason TEXT,
+    response TEXT NOT NULL,
+    response_reason TEXT,
     -- The current result.
     result TEXT NOT NULL,
     reason TEXT,

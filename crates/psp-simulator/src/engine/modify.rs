@@ -25,8 +25,9 @@ pub(crate) fn modify(
     transaction: &mut Transaction<'_>,
     call: ModificationCall,
 ) -> Result<CallResponse, StoreError> {
-    if let Some(answer) = recorded_response(transaction.connection, &call.key, &call.fingerprint)? {
-        return Ok(answer);
+    if let Some(response) = recorded_response(transaction.connection, &call.key, &call.fingerprint)?
+    {
+        return Ok(response);
     }
     let Some(mut payment) = payments::find(transaction.connection, &call.psp_reference)? else {
         return Ok(CallResponse::UnknownPayment);
@@ -36,8 +37,8 @@ pub(crate) fn modify(
         execute(transaction, &mut payment, &mut operation)?;
         payments::update(transaction.connection, &payment)?;
     }
-    operation.answer = operation.result;
-    operation.answer_reason = operation.reason;
+    operation.response = operation.result;
+    operation.response_reason = operation.reason;
     operations::insert(transaction.connection, &operation)?;
     let payment = Box::new(payment);
     Ok(CallResponse::Operation { operation, payment })
@@ -112,8 +113,8 @@ fn new_operation(
         fingerprint: call.fingerprint,
         amount: call.amount.unwrap_or(payment.amount),
         currency: payment.currency.clone(),
-        answer: Outcome::Received,
-        answer_reason: None,
+        response: Outcome::Received,
+        response_reason: None,
         result: Outcome::Received,
         reason: None,
         forced_reason,

@@ -28,8 +28,9 @@ pub(crate) fn pay(
     transaction: &mut Transaction<'_>,
     call: PaymentCall,
 ) -> Result<CallResponse, StoreError> {
-    if let Some(answer) = recorded_response(transaction.connection, &call.key, &call.fingerprint)? {
-        return Ok(answer);
+    if let Some(response) = recorded_response(transaction.connection, &call.key, &call.fingerprint)?
+    {
+        return Ok(response);
     }
     let (mut payment, forced_reason) = open_payment(transaction, &call)?;
     let mut operation = new_operation(transaction, call, &payment, forced_reason);
@@ -40,8 +41,8 @@ pub(crate) fn pay(
     } else {
         resolve(transaction, &mut payment, &mut operation)?;
     }
-    operation.answer = operation.result;
-    operation.answer_reason = operation.reason;
+    operation.response = operation.result;
+    operation.response_reason = operation.reason;
     payments::insert(transaction.connection, &payment)?;
     operations::insert(transaction.connection, &operation)?;
     let payment = Box::new(payment);
@@ -160,8 +161,8 @@ fn new_operation(
         fingerprint: call.fingerprint,
         amount: call.amount,
         currency: call.currency,
-        answer: Outcome::Pending,
-        answer_reason: None,
+        response: Outcome::Pending,
+        response_reason: None,
         result: Outcome::Pending,
         reason: None,
         forced_reason,

@@ -21,8 +21,8 @@ pub(crate) struct Operation {
     pub(crate) fingerprint: String,
     pub(crate) amount: i64,
     pub(crate) currency: String,
-    pub(crate) answer: Outcome,
-    pub(crate) answer_reason: Option<Reason>,
+    pub(crate) response: Outcome,
+    pub(crate) response_reason: Option<Reason>,
     pub(crate) result: Outcome,
     pub(crate) reason: Option<Reason>,
     /// Refuse the call for this reason when it is executed.

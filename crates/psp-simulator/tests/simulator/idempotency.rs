@@ -114,21 +114,21 @@ async fn concurrent_equal_calls_run_once() {
     let calls = (0..16)
         .map(|_| sandbox.post("/v1/payments", "key", &body))
         .collect();
-    let answers = join_all(calls).await;
-    let psp_reference = answers.first().unwrap().text("psp_reference");
+    let responses = join_all(calls).await;
+    let psp_reference = responses.first().unwrap().text("psp_reference");
     assert!(
-        answers
+        responses
             .iter()
             .all(|a| a.text("psp_reference") == psp_reference),
-        "{answers:?}"
+        "{responses:?}"
     );
     let captures = (0..16)
         .map(|_| sandbox.capture("cap", &psp_reference, 1000))
         .collect();
-    let answers = join_all(captures).await;
+    let responses = join_all(captures).await;
     assert!(
-        answers.iter().all(|a| a.result() == ("done", None)),
-        "{answers:?}"
+        responses.iter().all(|a| a.result() == ("done", None)),
+        "{responses:?}"
     );
     assert_eq!(
         sandbox.ledger("order-1").await,

@@ -117,17 +117,17 @@ async fn concurrent_refunds_never_exceed_the_capture() {
     let payment = sandbox.authorized("p").await;
     sandbox.capture("c", &payment, 1000).await;
     let keys: Vec<String> = (0..16).map(|n| format!("r{n}")).collect();
-    let answers = crate::idempotency::join_all(
+    let responses = crate::idempotency::join_all(
         keys.iter()
             .map(|key| sandbox.refund(key, &payment, 300))
             .collect(),
     )
     .await;
-    let done = answers
+    let done = responses
         .iter()
         .filter(|response| response.result() == DONE)
         .count();
-    assert_eq!(done, 3, "{answers:?}");
+    assert_eq!(done, 3, "{responses:?}");
     let ledger = sandbox.ledger("p").await;
     assert_eq!(
         ledger.iter().filter(|entry| *entry == "refund 300").count(),

@@ -88,21 +88,21 @@ async fn acknowledged_calls_survive_a_kill() {
             let killed = tokio::time::timeout(std::time::Duration::from_millis(3), calls).await;
             first.child.kill().unwrap();
             first.child.wait().unwrap();
-            if let Ok(answers) = killed {
+            if let Ok(responses) = killed {
                 answered.extend(
                     batch
                         .iter()
-                        .zip(answers)
+                        .zip(responses)
                         .filter(|(_, response)| response.is_some()),
                 );
             }
             break;
         }
-        let answers = join_all(batch.iter().map(|key| first.pay(key)).collect()).await;
+        let responses = join_all(batch.iter().map(|key| first.pay(key)).collect()).await;
         answered.extend(
             batch
                 .iter()
-                .zip(answers)
+                .zip(responses)
                 .filter(|(_, response)| response.is_some()),
         );
     }

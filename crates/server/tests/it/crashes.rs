@@ -166,7 +166,7 @@ async fn refund(database: Database) {
             .await;
     })
     .await;
-    let replay = eventually(30, "the refund's answer", || async {
+    let replay = eventually(30, "the refund's response", || async {
         let response = test
             .shop
             .call("POST", "/v1/refunds", &again, Some("key"))

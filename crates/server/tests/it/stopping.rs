@@ -172,7 +172,7 @@ async fn a_client_that_resets_its_connection(database: Database) {
     socket.set_linger(Some(Duration::ZERO)).unwrap();
     drop(stream);
 
-    let response = eventually(20, "the key's answer", || async {
+    let response = eventually(20, "the key's response", || async {
         let response = shop.call("POST", target, &body, Some("key")).await;
         match response.status {
             201 => Ok(response),

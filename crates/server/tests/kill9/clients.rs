@@ -117,7 +117,7 @@ impl Clients {
         match result {
             Ok(Ok(response)) => Some(response),
             Ok(Err(_)) => {
-                self.count("answers lost");
+                self.count("responses lost");
                 None
             }
             Err(_) => {

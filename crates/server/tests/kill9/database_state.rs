@@ -131,8 +131,8 @@ impl DatabaseState {
              FROM operations WHERE status = 'requested'
              UNION ALL SELECT 'session cs_' || {id} || ' waits, ' || status
              FROM sessions WHERE due_at IS NOT NULL OR status = 'pending'
-             UNION ALL SELECT 'the key ' || key || ' has no answer'
-             FROM idempotency_keys WHERE answered_at IS NULL
+             UNION ALL SELECT 'the key ' || key || ' has no response'
+             FROM idempotency_keys WHERE responded_at IS NULL
              UNION ALL SELECT 'delivery evt_' || {event} || ' waits, ' || failures || ' failures'
              FROM deliveries WHERE state = 'pending'"
         );
@@ -184,7 +184,7 @@ impl DatabaseState {
              UNION ALL SELECT coalesce({}, 'undelivered') || ' PSP notification ' || body
                  FROM notifications WHERE body LIKE '%cs_{session}%'
              UNION ALL SELECT {created} || ' PSP operation ' || kind || ' ' || o.idempotency_key
-                 || ': answered ' || answer || ', now ' || result || ' '
+                 || ': answered ' || response || ', now ' || result || ' '
                  || coalesce(o.reason, '')
                  FROM operations o WHERE o.psp_reference IN (SELECT psp_reference FROM ledger
                      WHERE reference = 'cs_{session}')",

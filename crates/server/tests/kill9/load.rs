@@ -41,7 +41,7 @@ pub(crate) async fn run(clients: &Arc<Clients>, plan: &RoundPlan) -> Vec<OrderRe
 }
 
 /// Repeats requests without a response under their keys, now that there are no faults.
-pub(crate) async fn retry_unanswered(clients: &Clients, order_records: &mut [OrderRecord]) {
+pub(crate) async fn retry_without_response(clients: &Clients, order_records: &mut [OrderRecord]) {
     for order_record in order_records {
         let mut rng = SeededRng::from_numbers(&[0]);
         let was_known = order_record.session.is_some();

@@ -137,7 +137,7 @@ async fn run_round(
         return;
     }
     let retrying_clients = Clients::new(cluster, Instant::now() + audit::READ_TIMEOUT);
-    load::retry_unanswered(&retrying_clients, &mut order_records).await;
+    load::retry_without_response(&retrying_clients, &mut order_records).await;
     audit
         .wait_for_quiescence(database_state, quiet + audit::QUIESCENCE_TIMEOUT)
         .await;

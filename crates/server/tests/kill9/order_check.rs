@@ -294,7 +294,7 @@ impl OrderCheck<'_> {
                 &mut again,
             )
             .await;
-        self.counts.push(("answers repeated", 1));
+        self.counts.push(("responses repeated", 1));
         // If the outcome could not be stored, the response was that it is unknown, and that
         // response could not be stored either.
         let unwritten = self.plan.has_link_faults()

@@ -29,15 +29,15 @@ pub struct NewKeyRow {
     operation_id: Option<Value<OperationId>>,
     created_at: Value<Timestamp>,
     #[diesel(embed)]
-    answer: AnswerColumns,
+    response: ResponseColumns,
 }
 
 /// The stored response; either all columns or none are set.
 #[derive(Queryable, Selectable, Insertable, AsChangeset, Default)]
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
-pub struct AnswerColumns {
-    answered_at: Option<Value<Timestamp>>,
+pub struct ResponseColumns {
+    responded_at: Option<Value<Timestamp>>,
     status: Option<i64>,
     content_type: Option<String>,
     body: Option<Vec<u8>>,
@@ -49,7 +49,7 @@ pub enum KeyWrite {
     /// Takes the key, unless it has a record that is not answered, was answered after this time, or
     /// whose operation is open.
     Take(Box<NewKeyRow>, Timestamp),
-    Complete(IdempotencyScope, AnswerColumns),
+    Complete(IdempotencyScope, ResponseColumns),
     Release(IdempotencyScope),
 }
 
@@ -62,23 +62,27 @@ impl KeyWrite {
                 operation,
                 at,
             } => {
-                let (operation, answer) = (Some(*operation), AnswerColumns::default());
-                let row = NewKeyRow::new(scope, *fingerprint, operation, answer, *at);
+                let (operation, response) = (Some(*operation), ResponseColumns::default());
+                let row = NewKeyRow::new(scope, *fingerprint, operation, response, *at);
                 Self::take(row, *at)
             }
             IdempotencyWrite::ReserveAndComplete {
                 scope,
                 fingerprint,
-                answer,
+                response,
                 at,
             } => {
-                let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
-                let row = NewKeyRow::new(scope, *fingerprint, None, answer, *at);
+                let response = ResponseColumns::seal(scope, response, *at, sealer)?;
+                let row = NewKeyRow::new(scope, *fingerprint, None, response, *at);
                 Self::take(row, *at)
             }
-            IdempotencyWrite::Complete { scope, answer, at } => {
-                let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
-                Self::Complete(scope.clone(), answer)
+            IdempotencyWrite::Complete {
+                scope,
+                response,
+                at,
+            } => {
+                let response = ResponseColumns::seal(scope, response, *at, sealer)?;
+                Self::Complete(scope.clone(), response)
             }
             IdempotencyWrite::Release { scope } => Self::Release(scope.clone()),
         })
@@ -97,7 +101,7 @@ pub struct KeyRow {
     fingerprint: Vec<u8>,
     operation_id: Option<OperationId>,
     #[diesel(embed)]
-    answer: AnswerColumns,
+    response: ResponseColumns,
 }
 
 /// The row identity that a sealed body is bound to: the merchant's id and the key's text.
@@ -111,7 +115,7 @@ impl NewKeyRow {
         scope: &IdempotencyScope,
         fingerprint: RequestFingerprint,
         operation: Option<OperationId>,
-        answer: AnswerColumns,
+        response: ResponseColumns,
         created_at: Timestamp,
     ) -> Self {
         Self {
@@ -120,25 +124,25 @@ impl NewKeyRow {
             fingerprint: fingerprint.bytes().to_vec(),
             operation_id: operation.map(Value),
             created_at: Value(created_at),
-            answer,
+            response,
         }
     }
 }
 
-impl AnswerColumns {
+impl ResponseColumns {
     /// Seals a response that was given at this time.
     fn seal(
         scope: &IdempotencyScope,
-        answer: &StoredResponse,
-        answered_at: Timestamp,
+        response: &StoredResponse,
+        responded_at: Timestamp,
         sealer: &Sealer,
     ) -> Result<Self, StoreError> {
         let row = row_bytes(scope);
-        let columns = sealer.seal(BODY, &row, &answer.body)?;
+        let columns = sealer.seal(BODY, &row, &response.body)?;
         Ok(Self {
-            answered_at: Some(Value(answered_at)),
-            status: Some(answer.status.into()),
-            content_type: Some(answer.content_type.clone()),
+            responded_at: Some(Value(responded_at)),
+            status: Some(response.status.into()),
+            content_type: Some(response.content_type.clone()),
             body: Some(columns.bytes),
             body_key_id: Some(columns.key_id),
         })
@@ -156,13 +160,13 @@ impl KeyRow {
         let fingerprint = reader.parse("fingerprint", self.fingerprint.try_into())?;
         let fingerprint = RequestFingerprint::from_bytes(fingerprint);
         let operation = self.operation_id;
-        let columns = self.answer;
-        let Some(answered_at) = columns.answered_at.map(Value::get) else {
+        let columns = self.response;
+        let Some(responded_at) = columns.responded_at.map(Value::get) else {
             return Ok(IdempotencyRecord {
                 fingerprint,
                 operation,
-                answer: None,
-                answered_at: None,
+                response: None,
+                responded_at: None,
             });
         };
         let body = SealedColumns {
@@ -170,7 +174,7 @@ impl KeyRow {
             key_id: reader.require("body_key_id", columns.body_key_id)?,
         };
         let status = columns.status.and_then(|status| status.try_into().ok());
-        let answer = StoredResponse {
+        let response = StoredResponse {
             status: reader.require("status", status)?,
             content_type: reader.require("content_type", columns.content_type)?,
             body: sealer.open(BODY, &row_bytes(scope), body)?.to_vec(),
@@ -178,8 +182,8 @@ impl KeyRow {
         Ok(IdempotencyRecord {
             fingerprint,
             operation,
-            answer: Some(answer),
-            answered_at: Some(answered_at),
+            response: Some(response),
+            responded_at: Some(responded_at),
         })
     }
 }

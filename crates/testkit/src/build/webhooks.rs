@@ -89,15 +89,15 @@ impl Builder {
     pub fn delivery_attempt(
         &self,
         delivery: &Delivery,
-        answer: Result<u16, SendError>,
+        status: Result<u16, SendError>,
     ) -> DeliveryAttempt {
         DeliveryAttempt {
             number: delivery.attempts + 1,
             at: self.now(),
-            status: answer.ok(),
+            status: status.ok(),
             latency_ms: 17,
-            response: answer.map_or_else(|_| String::new(), |status| format!("status {status}")),
-            error: answer.err(),
+            response: status.map_or_else(|_| String::new(), |status| format!("status {status}")),
+            error: status.err(),
         }
     }
 
@@ -107,10 +107,10 @@ impl Builder {
         &self,
         lease: Lease,
         delivery: &Delivery,
-        answer: Result<u16, SendError>,
+        status: Result<u16, SendError>,
         failing_since: Option<Timestamp>,
     ) -> AttemptRecord {
-        let attempt = self.delivery_attempt(delivery, answer);
+        let attempt = self.delivery_attempt(delivery, status);
         let after = delivery.clone().apply_attempt(
             &attempt,
             None,

@@ -128,10 +128,10 @@ impl Psp for ScriptedPsp {
         } else {
             state.next_reply(call)
         };
-        let answer = state.ledger.call(request, reply);
+        let response = state.ledger.call(request, reply);
         match fault {
             Some(_) => Err(PspError::Unknown("planned, after".into())),
-            None => Ok(state.report(operation, answer)),
+            None => Ok(state.report(operation, response)),
         }
     }
 
@@ -144,7 +144,7 @@ impl Psp for ScriptedPsp {
             None => {
                 state.sent.push((Call::LookUp, operation));
                 let current = state.ledger.current(operation);
-                Ok(current.map(|answer| state.report(operation, answer)))
+                Ok(current.map(|response| state.report(operation, response)))
             }
         }
     }

@@ -75,14 +75,14 @@ impl Ledger {
             }
             return known.first.clone();
         }
-        let answer = self.execute(&request, reply);
+        let response = self.execute(&request, reply);
         let remembered = KnownCall {
             request,
-            first: answer.clone(),
-            current: answer.clone(),
+            first: response.clone(),
+            current: response.clone(),
         };
         self.keys.insert(id, remembered);
-        answer
+        response
     }
 
     pub(super) fn current(&self, operation: OperationId) -> Option<PspResponse> {

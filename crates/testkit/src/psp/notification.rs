@@ -19,8 +19,8 @@ const IRRELEVANT: &str = "irrelevant";
 /// Writes a notification with the current state of an operation.
 pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
     let request = ledger.request_of(operation).expect("the operation arrived");
-    let answer = ledger.current(operation).expect("the operation arrived");
-    let (kind, first, second) = match &answer {
+    let response = ledger.current(operation).expect("the operation arrived");
+    let (kind, first, second) = match &response {
         PspResponse::Done {
             reference,
             captured,
@@ -76,7 +76,7 @@ fn read(text: &str) -> Option<Notification> {
     };
     let (minor, currency) = amount.split_once(' ')?;
     let reference = || PspReference::parse(first).ok();
-    let answer = match *kind {
+    let response = match *kind {
         "done" => PspResponse::Done {
             reference: reference()?,
             captured: *second == "captured",
@@ -96,7 +96,7 @@ fn read(text: &str) -> Option<Notification> {
         session: session.parse().ok()?,
         amount: Money::new(minor.parse().ok()?, Currency::parse(currency).ok()?).ok()?,
         reference: PspReference::parse(of_psp).ok()?,
-        answer,
+        response,
         card: None,
     })
 }

@@ -96,8 +96,8 @@ impl CheckoutRepository for MemoryStore {
         Ok(state.keys.get(scope).map(|row| IdempotencyRecord {
             fingerprint: row.fingerprint,
             operation: row.operation,
-            answer: row.answer.as_ref().map(|(answer, _)| answer.clone()),
-            answered_at: row.answer.as_ref().map(|(_, at)| *at),
+            response: row.response.as_ref().map(|(response, _)| response.clone()),
+            responded_at: row.response.as_ref().map(|(_, at)| *at),
         }))
     }
 
@@ -109,7 +109,7 @@ impl CheckoutRepository for MemoryStore {
         let mut waiting = state
             .keys
             .iter()
-            .filter(|(_, row)| row.operation == Some(operation) && row.answer.is_none());
+            .filter(|(_, row)| row.operation == Some(operation) && row.response.is_none());
         Ok(waiting.next().map(|(scope, _)| scope.clone()))
     }
 

@@ -160,28 +160,32 @@ impl State {
                 let row = KeyRow {
                     fingerprint,
                     operation: Some(operation),
-                    answer: None,
+                    response: None,
                 };
                 self.reserve_key(scope, row, at)
             }
             IdempotencyWrite::ReserveAndComplete {
                 scope,
                 fingerprint,
-                answer,
+                response,
                 at,
             } => {
                 let row = KeyRow {
                     fingerprint,
                     operation: None,
-                    answer: Some((answer, at)),
+                    response: Some((response, at)),
                 };
                 self.reserve_key(scope, row, at)
             }
-            IdempotencyWrite::Complete { scope, answer, at } => {
+            IdempotencyWrite::Complete {
+                scope,
+                response,
+                at,
+            } => {
                 if let Some(row) = self.keys.get_mut(&scope)
-                    && row.answer.is_none()
+                    && row.response.is_none()
                 {
-                    row.answer = Some((answer, at));
+                    row.response = Some((response, at));
                 }
                 Ok(())
             }
@@ -189,7 +193,7 @@ impl State {
                 if self
                     .keys
                     .get(&scope)
-                    .is_some_and(|row| row.answer.is_none())
+                    .is_some_and(|row| row.response.is_none())
                 {
                     self.keys.remove(&scope);
                 }
@@ -209,7 +213,7 @@ impl State {
             row.is_some_and(|row| row.operation.is_open())
         };
         let is_over = |found: &KeyRow| {
-            let answered = found.answer.as_ref().map(|(_, at)| *at);
+            let answered = found.response.as_ref().map(|(_, at)| *at);
             answered.is_some_and(|then| then.plus_seconds(IDEMPOTENCY_RETENTION_SECONDS) < at)
                 && !found.operation.is_some_and(is_open)
         };

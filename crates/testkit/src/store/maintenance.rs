@@ -81,7 +81,7 @@ impl State {
             ExpiringRows::IdempotencyRecords => {
                 let keys = self.keys.iter().filter(|(_, row)| !self.is_open(row));
                 let answered = |(scope, row): (&IdempotencyScope, &KeyRow)| {
-                    let (_, at) = row.answer.as_ref()?;
+                    let (_, at) = row.response.as_ref()?;
                     Some((*at, RowId::Key(scope.clone())))
                 };
                 keys.filter_map(answered).collect()
@@ -144,7 +144,7 @@ impl State {
                 | OperationKind::Capture { .. }
                 | OperationKind::Cancel(_)
         );
-        let waits = |row: &KeyRow| row.operation == Some(operation.id) && row.answer.is_none();
+        let waits = |row: &KeyRow| row.operation == Some(operation.id) && row.response.is_none();
         is_of_session
             && operation.failure == Some(RefusalReason::NeverSent)
             && !operation.compensated

@@ -67,7 +67,7 @@ pub(super) struct OperationRow {
 pub(super) struct KeyRow {
     pub(super) fingerprint: RequestFingerprint,
     pub(super) operation: Option<OperationId>,
-    pub(super) answer: Option<(StoredResponse, Timestamp)>,
+    pub(super) response: Option<(StoredResponse, Timestamp)>,
 }
 
 #[derive(Clone)]

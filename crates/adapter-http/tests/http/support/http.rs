@@ -98,7 +98,7 @@ pub(crate) async fn exchange(address: SocketAddr, chunks: &[&[u8]], pause: Durat
     timeout(Duration::from_secs(30), both)
         .await
         .expect("a response within 30 s");
-    parse(&bytes).unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(&bytes)))
+    parse(&bytes).unwrap_or_else(|| panic!("no response: {}", String::from_utf8_lossy(&bytes)))
 }
 
 fn is_complete(bytes: &[u8]) -> bool {

@@ -21,7 +21,7 @@ fn refusal() -> RefusalReason {
 
 async fn open(world: &World) -> Order {
     world
-        .retry_until_answered(async || world.try_open("open").await)
+        .retry_until_response(async || world.try_open("open").await)
         .await
 }
 
@@ -34,7 +34,7 @@ async fn paid(world: &World) -> Order {
 async fn captured(world: &World) -> Order {
     let order = paid(world).await;
     world
-        .retry_until_answered(async || world.capture(&order, "capture", None).await)
+        .retry_until_response(async || world.capture(&order, "capture", None).await)
         .await;
     world.await_status(&order, StatusName::Captured, 20).await;
     order
@@ -136,7 +136,7 @@ fn challenge_abandoned_and_paid_with_another_card() {
             let order = paid(world).await;
             if world.status(&order).await == StatusName::Pending {
                 world
-                    .retry_until_answered(async || world.abandon(&order).await)
+                    .retry_until_response(async || world.abandon(&order).await)
                     .await;
                 while world.status(&order).await == StatusName::Pending {
                     world.run_for(10).await;
@@ -177,7 +177,7 @@ fn capture_a_part() {
         async move {
             let order = paid(world).await;
             world
-                .retry_until_answered(async || world.capture(&order, "part", Some(4_000)).await)
+                .retry_until_response(async || world.capture(&order, "part", Some(4_000)).await)
                 .await;
             world.await_status(&order, StatusName::Captured, 20).await;
             order
@@ -193,7 +193,7 @@ fn capture_accepted_without_notification() {
         async move {
             let order = paid(world).await;
             world
-                .retry_until_answered(async || world.capture(&order, "capture", None).await)
+                .retry_until_response(async || world.capture(&order, "capture", None).await)
                 .await;
             while world.status(&order).await != StatusName::Captured {
                 for operation in world.operations(&order) {
@@ -222,7 +222,7 @@ fn capture_refused() {
         async move {
             let order = paid(world).await;
             world
-                .retry_until_answered(async || world.capture(&order, "capture", None).await)
+                .retry_until_response(async || world.capture(&order, "capture", None).await)
                 .await;
             order
         }
@@ -265,7 +265,7 @@ fn capture_of_a_voided_authorization() {
         async move {
             let order = voided(world).await;
             world
-                .retry_until_answered(async || world.capture(&order, "capture", None).await)
+                .retry_until_response(async || world.capture(&order, "capture", None).await)
                 .await;
             world.await_status(&order, StatusName::Cancelled, 20).await;
             order
@@ -281,7 +281,7 @@ fn cancel_of_a_voided_authorization() {
         async move {
             let order = voided(world).await;
             world
-                .retry_until_answered(async || world.cancel(&order, "cancel").await)
+                .retry_until_response(async || world.cancel(&order, "cancel").await)
                 .await;
             world.await_status(&order, StatusName::Cancelled, 20).await;
             order
@@ -297,7 +297,7 @@ fn cancel() {
         async move {
             let order = paid(world).await;
             world
-                .retry_until_answered(async || world.cancel(&order, "cancel").await)
+                .retry_until_response(async || world.cancel(&order, "cancel").await)
                 .await;
             order
         }
@@ -319,7 +319,7 @@ fn two_refunds() {
             let order = captured(world).await;
             for (key, minor) in [("one", 1_500), ("two", 3_000)] {
                 world
-                    .retry_until_answered(async || world.refund(&order, key, minor).await)
+                    .retry_until_response(async || world.refund(&order, key, minor).await)
                     .await;
             }
             order
@@ -357,7 +357,7 @@ fn refund_refused_by_notification() {
         async move {
             let order = captured(world).await;
             world
-                .retry_until_answered(async || world.refund(&order, "one", 1_500).await)
+                .retry_until_response(async || world.refund(&order, "one", 1_500).await)
                 .await;
             world
                 .finish_at_psp(&order, "refund", &Finish::Refused(refusal()))
@@ -418,7 +418,7 @@ fn expiry_by_the_merchant() {
         async move {
             let order = open(world).await;
             world
-                .retry_until_answered(async || world.expire(&order, "expire").await)
+                .retry_until_response(async || world.expire(&order, "expire").await)
                 .await;
             order
         }

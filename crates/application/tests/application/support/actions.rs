@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use oncharge_application::{
-    Error, Idempotency, PostContext, Reply as Answered,
+    Error, Idempotency, PostContext, Reply as StoredReply,
     checkout::{self, ShopperState, create::NewCheckout},
     refunds::{self, request::NewRefund},
     workers::psp_inbox,
@@ -31,8 +31,8 @@ pub(crate) struct Order {
 
 impl Order {
     /// The content of a response to a creation.
-    pub(crate) fn of(reply: &Answered) -> Self {
-        let text = String::from_utf8(reply.answer.body.clone()).unwrap();
+    pub(crate) fn of(reply: &StoredReply) -> Self {
+        let text = String::from_utf8(reply.response.body.clone()).unwrap();
         let words: Vec<&str> = text.split(' ').collect();
         assert_eq!(words[0], "created", "{text}");
         Self {
@@ -66,18 +66,18 @@ impl PspBehavior {
 }
 
 /// A short description of a response: `202 accepted authorized`, `409 psp_rejected`, or the error.
-pub(crate) fn describe(answer: &Result<Answered, Error>) -> String {
-    let reply = match answer {
+pub(crate) fn describe(response: &Result<StoredReply, Error>) -> String {
+    let reply = match response {
         Ok(reply) => reply,
         Err(error) => return format!("{error:?}"),
     };
-    let text = String::from_utf8(reply.answer.body.clone()).unwrap();
+    let text = String::from_utf8(reply.response.body.clone()).unwrap();
     let words = text.split(' ').filter(|word| {
         let ids = ["cs_", "ref_", "pt_", "req_", "op_"];
         !ids.iter().any(|prefix| word.starts_with(prefix))
     });
     let words: Vec<&str> = words.collect();
-    format!("{} {}", reply.answer.status, words.join(" "))
+    format!("{} {}", reply.response.status, words.join(" "))
 }
 
 /// The request of [`World::open`]: 100.00 EUR.
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    pub(crate) async fn create(&self, key: &str, new: NewCheckout) -> Result<Answered, Error> {
+    pub(crate) async fn create(&self, key: &str, new: NewCheckout) -> Result<StoredReply, Error> {
         let body = format!("{} {:?}", new.amount.minor(), new.capture);
         let request = self.post(key, "/v1/checkout/sessions", &body);
         checkout::create::create(&self.app, request, new).await
@@ -164,13 +164,13 @@ impl World {
         order: &Order,
         key: &str,
         amount: Option<i64>,
-    ) -> Result<Answered, Error> {
+    ) -> Result<StoredReply, Error> {
         let target = format!("/v1/checkout/sessions/{}/capture", order.id);
         let request = self.post(key, &target, &format!("{amount:?}"));
         checkout::capture::capture(&self.app, request, &order.text(), amount).await
     }
 
-    pub(crate) async fn cancel(&self, order: &Order, key: &str) -> Result<Answered, Error> {
+    pub(crate) async fn cancel(&self, order: &Order, key: &str) -> Result<StoredReply, Error> {
         let request = self.post(
             key,
             &format!("/v1/checkout/sessions/{}/cancel", order.id),
@@ -179,7 +179,7 @@ impl World {
         checkout::cancel::cancel(&self.app, request, &order.text()).await
     }
 
-    pub(crate) async fn expire(&self, order: &Order, key: &str) -> Result<Answered, Error> {
+    pub(crate) async fn expire(&self, order: &Order, key: &str) -> Result<StoredReply, Error> {
         let request = self.post(
             key,
             &format!("/v1/checkout/sessions/{}/expire", order.id),
@@ -193,7 +193,7 @@ impl World {
         order: &Order,
         key: &str,
         minor: i64,
-    ) -> Result<Answered, Error> {
+    ) -> Result<StoredReply, Error> {
         self.refund_in(order, key, minor, "EUR").await
     }
 
@@ -203,7 +203,7 @@ impl World {
         key: &str,
         minor: i64,
         currency: &str,
-    ) -> Result<Answered, Error> {
+    ) -> Result<StoredReply, Error> {
         let body = format!("{} {minor} {currency}", order.id);
         let new = NewRefund {
             session_id: order.text(),

@@ -50,7 +50,7 @@ impl PlannedFault {
 pub(crate) struct FaultPlan {
     counts: Mutex<Counts>,
     crashed: Notify,
-    answers: watch::Sender<bool>,
+    responses: watch::Sender<bool>,
     /// The load of a session.
     pub(crate) session_read: Suspension,
     /// A successful commit.
@@ -143,7 +143,7 @@ impl FaultPlan {
         Self {
             counts: Mutex::default(),
             crashed: Notify::new(),
-            answers: watch::Sender::new(true),
+            responses: watch::Sender::new(true),
             session_read: Suspension::new(),
             commit: Suspension::new(),
             stall: Mutex::default(),
@@ -239,17 +239,17 @@ impl FaultPlan {
     }
 
     /// Holds back the PSP's responses (except to look-ups) from now on; calls are executed.
-    pub(crate) fn hold_answers(&self) {
-        self.answers.send_replace(false);
+    pub(crate) fn hold_responses(&self) {
+        self.responses.send_replace(false);
     }
 
     /// Releases held responses.
-    pub(crate) fn release_answers(&self) {
-        self.answers.send_replace(true);
+    pub(crate) fn release_responses(&self) {
+        self.responses.send_replace(true);
     }
 
     pub(super) async fn wait_for_release(&self) {
-        let mut open = self.answers.subscribe();
+        let mut open = self.responses.subscribe();
         open.wait_for(|open| *open)
             .await
             .expect("the sender is not dropped");

@@ -40,11 +40,11 @@ impl FaultyPsp {
             Some(PlannedFault::CrashBefore) => self.fault_plan.crash().await,
             Some(PlannedFault::After | PlannedFault::CrashAfter) | None => {}
         }
-        let answer = work.await;
+        let response = work.await;
         match fault {
             Some(PlannedFault::After) => Err(PspError::Unknown("planned, after".into())),
             Some(PlannedFault::CrashAfter) => self.fault_plan.crash().await,
-            _ => answer,
+            _ => response,
         }
     }
 }
@@ -85,9 +85,9 @@ impl Psp for FaultyPsp {
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         let sending = async {
-            let answer = self.inner.send(request).await;
+            let response = self.inner.send(request).await;
             self.fault_plan.wait_for_release().await;
-            answer
+            response
         };
         self.with_planned_fault(sending).await
     }

@@ -173,7 +173,7 @@ pub(super) struct FaultySender {
 impl WebhookSender for FaultySender {
     async fn send(&self, webhook: &Webhook) -> SendOutcome {
         let lost = |error| SendOutcome {
-            answer: Err(error),
+            status: Err(error),
             response: String::new(),
             retry_after: None,
             latency: ScriptedSender::LATENCY,

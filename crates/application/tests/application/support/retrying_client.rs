@@ -15,13 +15,13 @@ const ROUNDS: usize = 100;
 
 impl World {
     /// Retries until there is a response; time passes and the workers run in between.
-    pub(crate) async fn retry_until_answered<T>(
+    pub(crate) async fn retry_until_response<T>(
         &self,
         ask: impl AsyncFn() -> Result<T, Error>,
     ) -> T {
         for _ in 0..ROUNDS {
             match ask().await {
-                Ok(answer) => return answer,
+                Ok(response) => return response,
                 Err(
                     Error::Busy(_)
                     | Error::IdempotencyConflict
@@ -42,7 +42,7 @@ impl World {
         for n in 0..ROUNDS {
             let token = format!("tok_{card}_{n}");
             let state = self
-                .retry_until_answered(async || self.pay(order, &token).await)
+                .retry_until_response(async || self.pay(order, &token).await)
                 .await;
             match state.next {
                 NextAction::Retry {
@@ -83,7 +83,7 @@ impl World {
                     Some(_) => {}
                     None => continue,
                 }
-                self.retry_until_answered(async || self.notify(operation.id).await)
+                self.retry_until_response(async || self.notify(operation.id).await)
                     .await;
                 return;
             }

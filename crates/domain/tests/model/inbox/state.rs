@@ -186,11 +186,11 @@ impl InboxState {
 
     /// Whether the notification has an effect on this session in the current state. An inconsistent
     /// combination is refused.
-    fn has_effect(&self, session: &Session, (operation, answer): &Fact) -> bool {
+    fn has_effect(&self, session: &Session, (operation, response): &Fact) -> bool {
         let mut records = self.world.records.clone();
         records.session = session.clone();
         let psp_update =
-            records.psp_update(*operation, &PspResult::Response(answer.clone()), false);
+            records.psp_update(*operation, &PspResult::Response(response.clone()), false);
         let decision = session.decide(Input::PspUpdate(Box::new(psp_update)), self.world.now());
         decision.is_ok_and(|decision| !decision.is_empty(session))
     }
@@ -266,8 +266,8 @@ impl InboxState {
     }
 }
 
-fn apply(world: &mut World, (operation, answer): &Fact) {
-    world.apply_result(*operation, &PspResult::Response(answer.clone()), false);
+fn apply(world: &mut World, (operation, response): &Fact) {
+    world.apply_result(*operation, &PspResult::Response(response.clone()), false);
 }
 
 fn is_fenced(mutation: Option<Mutation>) -> bool {
