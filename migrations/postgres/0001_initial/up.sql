@@ -337,7 +337,7 @@ CREATE TABLE delivery_attempts (
     response    text        NOT NULL CHECK (length(response) <= 1024),
     error       text,
     PRIMARY KEY (event_id, number),
-    CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
+    CONSTRAINT delivery_attempts_response CHECK ((status IS NULL) = (error IS NOT NULL))
 );
 
 -- The inbox: notifications of PSPs as received. It references operations and sessions without
@@ -379,21 +379,21 @@ CREATE TABLE idempotency_keys (
     fingerprint  bytea       NOT NULL CHECK (octet_length(fingerprint) = 32),
     operation_id uuid,
     created_at   timestamptz NOT NULL,
-    answered_at  timestamptz,
+    responded_at timestamptz,
     status       bigint               CHECK (status BETWEEN 100 AND 599),
     content_type text,
     body         bytea,
     body_key_id  text,
     PRIMARY KEY (merchant_id, key),
-    CONSTRAINT idempotency_keys_answer CHECK (
-        (answered_at IS NULL) = (status IS NULL) AND (answered_at IS NULL) = (content_type IS NULL)
-        AND (answered_at IS NULL) = (body IS NULL) AND (answered_at IS NULL) = (body_key_id IS NULL)),
+    CONSTRAINT idempotency_keys_response CHECK (
+        (responded_at IS NULL) = (status IS NULL) AND (responded_at IS NULL) = (content_type IS NULL)
+        AND (responded_at IS NULL) = (body IS NULL) AND (responded_at IS NULL) = (body_key_id IS NULL)),
     CONSTRAINT idempotency_keys_open_has_operation CHECK (
-        answered_at IS NOT NULL OR operation_id IS NOT NULL)
+        responded_at IS NOT NULL OR operation_id IS NOT NULL)
 );
-CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE answered_at IS NULL;
-CREATE INDEX idempotency_keys_answered ON idempotency_keys (answered_at)
-    WHERE answered_at IS NOT NULL;
+CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE responded_at IS NULL;
+CREATE INDEX idempotency_keys_responded ON idempotency_keys (responded_at)
+    WHERE responded_at IS NOT NULL;
 
 -- Identifiers only as HMAC-SHA256 under a pepper; revoked, never deleted.
 CREATE TABLE bans (
