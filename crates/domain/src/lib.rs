@@ -40,7 +40,7 @@
 //! let paying = session.decide(Input::Pay { operation: attempt, token, banned: false }, now)?;
 //! assert_eq!(paying.session.status_name(), StatusName::Pending);
 //!
-//! // The PSP has authorized: the session follows and one event is numbered 1.
+//! // The PSP authorizes the payment: the session is `authorized` and has its first event.
 //! let update = PspUpdate {
 //!     result: PspResult::Response(PspResponse::Done { reference: PspReference::parse("psp_1")?, captured: false }),
 //!     ..PspUpdate::new(paying.operations[0].clone(), OperationId::from_parts(now, [4; 10]))

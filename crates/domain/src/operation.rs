@@ -43,8 +43,7 @@ pub struct Operation {
     pub created_at: Timestamp,
     /// When it was last sent, or about to be.
     pub last_sent_at: Timestamp,
-    /// It is not sent before this time, which is also the earliest time from which the PSP has its
-    /// key.
+    /// The earliest time of the first send; the lifetime of the key at the PSP is counted from here.
     pub not_before: Timestamp,
 }
 

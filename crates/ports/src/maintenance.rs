@@ -46,13 +46,13 @@ pub enum ExpiringRows {
     SessionChanges,
     /// Idempotency records, by the time of the response.
     IdempotencyRecords,
-    /// Handled notifications, by the time when they were received, as for the next three.
+    /// Handled notifications, by the time of receipt.
     HandledNotifications,
-    /// Notifications that do not concern OnCharge.
+    /// Notifications that do not concern OnCharge, by the time of receipt.
     IrrelevantNotifications,
-    /// Notifications that an operator has dismissed.
+    /// Notifications that an operator has dismissed, by the time of receipt.
     DismissedNotifications,
-    /// Notifications whose signature did not verify.
+    /// Notifications whose signature did not verify, by the time of receipt.
     UnverifiedNotifications,
     /// Deliveries, by the time when they were delivered or given up, by the store's clock.
     Deliveries,

@@ -2,9 +2,9 @@
 //!
 //! It is an independent payment service provider: it exchanges cards for tokens in hosted fields,
 //! holds, captures, voids and refunds amounts, requires 3-D Secure, sends signed notifications,
-//! keeps a ledger, and injects faults on request (`/v1/faults`). It has no dependency on
-//! `OnCharge`. Everything that it has answered or recorded is in its own SQLite file and survives
-//! `kill -9`.
+//! keeps a ledger, and injects faults on request (`/v1/faults`). It shares no code with
+//! `OnCharge` except the host guard. Everything that it has responded or recorded is in its own
+//! SQLite file and survives `kill -9`.
 //!
 //! # Test cards
 //!

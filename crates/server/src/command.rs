@@ -59,14 +59,15 @@ enum Command {
     Demo,
     /// Runs the service: API, checkout, operators' port and workers.
     Serve(serve::Serve),
-    /// Migrates the database schema to the current version (`serve` does so too).
+    /// Migrates the database schema and exits. `serve` and every command that opens the database
+    /// migrate it too.
     Migrate(Target),
     /// Prints a signed curl command for a request to the API.
     Sign(sign::Sign),
     /// Checks the configuration, the keys and the connection to the database.
     #[command(subcommand)]
     Config(config_check::ConfigCommand),
-    /// Rotates the keys that encrypt data at rest.
+    /// Re-encrypts stored values with the first master key.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Creates, lists, shows, changes, disables and enables merchants.

@@ -196,7 +196,7 @@ pub(super) fn sending(sending: SendState) -> &'static str {
         SendState::Intended => "intended",
         SendState::NotSent => "not sent",
         SendState::Unknown => "sent, outcome unknown",
-        SendState::Mismatched => "sent, response of another operation",
+        SendState::Mismatched => "sent; the response names another reference or amount",
         SendState::Accepted => "accepted",
     }
 }

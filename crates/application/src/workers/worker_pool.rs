@@ -30,9 +30,9 @@ const CLAIM_LIMIT: u32 = 16;
 /// How long a worker sleeps while an account is busy. Wake-ups, which may be for that very account,
 /// are then ignored.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// The cost of a scan grows with the number of busy accounts' items that it passes over. After an
-/// empty scan, wait this multiple of its duration before the next one that passes over all of the
-/// same accounts; after one that found items, wait its duration once.
+/// After an empty scan, the next one that skips all of the same busy accounts waits for this
+/// multiple of its duration, because its cost grows with the items that it skips; after a scan that
+/// found items, it waits for the duration once.
 const EMPTY_SCAN_COOLDOWN: u32 = 10;
 
 /// A queue whose items each go to a PSP account.

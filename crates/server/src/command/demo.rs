@@ -65,7 +65,7 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     );
     let deliveries = DeliveryCheck::new(sandbox, &created)?;
     print(format_args!(
-        "created     {} over 99.99 USD",
+        "created     {} for 99.99 USD",
         created.session_id
     ));
 
@@ -141,7 +141,8 @@ fn http() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
-/// Waits until the session has reached these statuses, in exactly this order.
+/// Waits until the session has this status; fails on any other, except `authorized` on the way to
+/// `captured`.
 async fn wait_for_status(
     merchant: &Client,
     created: &CreatedSession,

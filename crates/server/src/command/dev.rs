@@ -38,8 +38,8 @@ pub(super) struct Dev {
     /// Requests per second for each API key (default 5000); the burst is twice that.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate_limit: Option<u32>,
-    /// Failed requests per second for each client address (default 1000); the burst is five times
-    /// that.
+    /// Failed authentications per second for each client address (default 1000); the burst is five
+    /// times that.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     address_limit: Option<u32>,
     /// Seconds until an unpaid session expires (default 1800).

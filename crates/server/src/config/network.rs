@@ -37,7 +37,7 @@ pub(crate) struct Limits {
     pub(crate) key_per_second: u32,
     /// Its burst.
     pub(crate) key_burst: u32,
-    /// Rate of failed requests of each address.
+    /// Rate of failed authentications of each address.
     pub(crate) address_per_second: u32,
     /// Its burst.
     pub(crate) address_burst: u32,
