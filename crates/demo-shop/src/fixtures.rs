@@ -32,7 +32,7 @@ pub(crate) fn data_dir(dir: &Path) -> DataDir {
     DataDir::new(dir, |path, content| Ok(std::fs::write(path, content)?))
 }
 
-/// A session over $10.00 with this status; `changes` overrides members of the response.
+/// A session for $10.00 with this status; `changes` overrides members of the response.
 pub(crate) fn session(status: &str, changes: &Value) -> Session {
     let authorized = if matches!(status, "authorized" | "captured" | "cancelled") {
         1000

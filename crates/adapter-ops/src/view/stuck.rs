@@ -42,7 +42,7 @@ fn meaning(kind: StuckKind) -> &'static str {
         StuckKind::RefundOfFailedCapture => "A refund was paid, but its capture failed afterwards",
         StuckKind::Contradiction => "Failed here, but done at the processor",
         StuckKind::Deadline => "An expiry or a capture is overdue",
-        StuckKind::Notification => "A notification was not applied: mismatched, unmatched or malformed",
+        StuckKind::Notification => "A notification is mismatched, unmatched or malformed",
         StuckKind::Waiting => "A notification has not been applied for too long",
         StuckKind::Delivery => "A webhook has not been attempted for too long",
         StuckKind::Endpoint => "Every delivery to this endpoint fails",
