@@ -52,13 +52,13 @@ fn checkout_page(
     let CheckoutView {
         session,
         merchant,
-        psp,
+        connector,
         now,
     } = view;
     let language = accept_language(request);
     // The page's script adds the parameters of the fields; only the browser knows the page's
     // origin.
-    let fields = psp.fields_url(session.id, "", "");
+    let fields = connector.fields_url(session.id, "", "");
     let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
     fields_url.set_query(None);
     let state = view.state();
@@ -74,7 +74,7 @@ fn checkout_page(
         expires_in_seconds: u64::try_from(remaining).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalize(session.account.connector()),
-        is_test: !psp.is_live(),
+        is_test: !connector.is_live(),
         fields_url: &fields_url,
         frame_ancestors: &frame_ancestors(&merchant.origins, session.return_url.as_str()),
         accept_language: language.as_deref(),

@@ -1,4 +1,4 @@
-//! The connector of the scripted PSP.
+//! The ports of the scripted PSP: its connector, the calls to it, and the accounts.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use oncharge_domain::{
     psp::{Instruction, PspAccount, PspReport},
 };
 use oncharge_ports::{
-    Psp, PspRegistry,
+    Connector, Psp, PspRegistry,
     psp::{
         self, InvalidSignature, Notification, NotificationError, PreparedRequest, PspError,
         UnsupportedAmount, VerifiedNotification,
@@ -60,14 +60,9 @@ impl Drop for WaitingCall<'_> {
     }
 }
 
-#[async_trait]
-impl Psp for ScriptedPsp {
+impl Connector for ScriptedPsp {
     fn is_live(&self) -> bool {
         false
-    }
-
-    fn is_available(&self) -> bool {
-        self.state().unavailable_accounts.is_empty()
     }
 
     fn key_lifetime(&self) -> Duration {
@@ -109,6 +104,41 @@ impl Psp for ScriptedPsp {
         Ok(PreparedRequest::new(Request::of(call).write()))
     }
 
+    fn verify_notifications(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
+        if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
+            return Err(InvalidSignature);
+        }
+        let verified = |body: &[u8]| VerifiedNotification {
+            event_key: event_key(body),
+            body: body.to_vec(),
+        };
+        Ok(body
+            .split(|byte| *byte == SEPARATOR)
+            .map(verified)
+            .collect())
+    }
+
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
+        let read = read_notification(body)?;
+        let card = self.state().card_of(read.operation);
+        Ok(Notification { card, ..read })
+    }
+}
+
+#[async_trait]
+impl Psp for ScriptedPsp {
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(self.clone())
+    }
+
+    fn is_available(&self) -> bool {
+        self.state().unavailable_accounts.is_empty()
+    }
+
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         self.wait().await;
         let request = Request::read(request.expose()).expect("bytes of this connector");
@@ -147,30 +177,6 @@ impl Psp for ScriptedPsp {
                 Ok(current.map(|response| state.report(operation, response)))
             }
         }
-    }
-
-    fn verify_notifications(
-        &self,
-        header: &dyn Fn(&str) -> Option<String>,
-        body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
-        if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
-            return Err(InvalidSignature);
-        }
-        let verified = |body: &[u8]| VerifiedNotification {
-            event_key: event_key(body),
-            body: body.to_vec(),
-        };
-        Ok(body
-            .split(|byte| *byte == SEPARATOR)
-            .map(verified)
-            .collect())
-    }
-
-    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
-        let read = read_notification(body)?;
-        let card = self.state().card_of(read.operation);
-        Ok(Notification { card, ..read })
     }
 }
 

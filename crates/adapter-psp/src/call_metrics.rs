@@ -1,18 +1,12 @@
-//! Metrics around a connector: number, kind, outcome and duration of calls.
+//! Metrics of the calls to PSPs: number, kind, outcome and duration; state of the breakers.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
-use async_trait::async_trait;
 use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
-use oncharge_domain::{
-    id::OperationId,
-    psp::{PspAccount, PspReport, PspResponse},
-};
-use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
-
-use crate::delegate::delegate_local_methods;
+use oncharge_domain::psp::{PspAccount, PspReport, PspResponse};
+use oncharge_ports::psp::PspError;
 
 const CALLS_TOTAL: &str = "oncharge_psp_calls_total";
 const CALL_SECONDS: &str = "oncharge_psp_call_seconds";
@@ -35,35 +29,27 @@ pub fn describe_metrics() {
     );
 }
 
-/// Returns the kind of a prepared request as a metrics label: `authorize`, `capture`, …
-pub(crate) type RequestKindFn = fn(&PreparedRequest) -> &'static str;
-
 /// Counts and times every call, including those that an open breaker refuses.
-pub(crate) struct Metered {
-    inner: Arc<dyn Psp>,
+pub(crate) struct CallMetrics {
     account: PspAccount,
-    request_kind: RequestKindFn,
 }
 
-impl Metered {
-    pub(crate) fn new(
-        inner: Arc<dyn Psp>,
-        account: PspAccount,
-        request_kind: RequestKindFn,
-    ) -> Self {
-        set_breaker_gauge(&account, false);
-        Self {
-            inner,
-            account,
-            request_kind,
-        }
+impl CallMetrics {
+    pub(crate) fn new(account: PspAccount) -> Self {
+        Self { account }
     }
 
-    fn record_call(&self, kind: &'static str, outcome_label: &'static str, started: Instant) {
+    /// Records a call of this kind with its result.
+    pub(crate) fn record_call(
+        &self,
+        kind: &'static str,
+        result: Result<Option<&PspReport>, &PspError>,
+        started: Instant,
+    ) {
         let connector = self.account.connector().to_owned();
         let account = self.account.account().to_owned();
         counter!(CALLS_TOTAL, "connector" => connector.clone(), "account" => account.clone(),
-            "kind" => kind, "outcome" => outcome_label)
+            "kind" => kind, "outcome" => outcome_label(result))
         .increment(1);
         histogram!(CALL_SECONDS, "connector" => connector, "account" => account, "kind" => kind)
             .record(started.elapsed());
@@ -87,36 +73,5 @@ fn outcome_label(result: Result<Option<&PspReport>, &PspError>) -> &'static str 
         Ok(None) => "not_found",
         Err(PspError::NotSent(_)) => "not_sent",
         Err(PspError::Unknown(_)) => "unknown",
-    }
-}
-
-#[async_trait]
-impl Psp for Metered {
-    delegate_local_methods!();
-
-    fn is_available(&self) -> bool {
-        self.inner.is_available()
-    }
-
-    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
-        let started = Instant::now();
-        let result = self.inner.send(request).await;
-        self.record_call(
-            (self.request_kind)(request),
-            outcome_label(result.as_ref().map(Some)),
-            started,
-        );
-        result
-    }
-
-    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        let started = Instant::now();
-        let result = self.inner.look_up(operation).await;
-        self.record_call(
-            "look_up",
-            outcome_label(result.as_ref().map(Option::as_ref)),
-            started,
-        );
-        result
     }
 }
