@@ -8,11 +8,7 @@ mod response;
 
 use std::time::Duration;
 
-use oncharge_domain::{
-    id::{OperationId, SessionId},
-    money::Money,
-    psp::PspReport,
-};
+use oncharge_domain::{id::OperationId, money::Money, psp::PspReport};
 use oncharge_ports::psp::{
     Connector, InvalidSignature, Notification, NotificationError, PreparedRequest, PspError,
     PspRequest, UnsupportedAmount, VerifiedNotification,
@@ -143,17 +139,8 @@ impl Connector for Simulator {
         request::to_simulator_units(amount).is_ok()
     }
 
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("session", &session.to_string())
-            .append_pair("parent_origin", parent_origin)
-            .append_pair("lang", language)
-            .finish();
-        format!("{}/fields?{query}", self.origin)
-    }
-
-    fn origin(&self) -> &str {
-        &self.origin
+    fn fields_url(&self) -> String {
+        format!("{}/fields", self.origin)
     }
 
     fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
@@ -263,21 +250,7 @@ mod tests {
     #[test]
     fn a_trailing_slash_is_accepted() {
         let simulator = simulator_with(|s| s.base_url.push('/')).unwrap();
-        assert_eq!(simulator.origin(), "http://127.0.0.1:8081");
-    }
-
-    #[test]
-    fn the_fields_url_names_the_parent_origin() {
-        let session = SessionId::from_uuid("018f0000-0000-7000-8000-00000000002a".parse().unwrap());
-        let url =
-            simulator_with(|_| {})
-                .unwrap()
-                .fields_url(session, "https://pay.example:8443", "de");
-        assert_eq!(
-            url,
-            "http://127.0.0.1:8081/fields?session=cs_018f00000000700080000000000000\
-             2a&parent_origin=https%3A%2F%2Fpay.example%3A8443&lang=de"
-        );
+        assert_eq!(simulator.fields_url(), "http://127.0.0.1:8081/fields");
     }
 
     #[test]

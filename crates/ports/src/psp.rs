@@ -153,11 +153,9 @@ pub trait Connector: Send + Sync {
     /// [`Connector::prepare`] (law `an_amount_is_prepared_if_it_is_supported`).
     fn supports_amount(&self, amount: Money) -> bool;
 
-    /// The URL of the PSP's card fields for this session, to be framed by `parent_origin`.
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String;
-
-    /// The origin of the PSP's card fields and challenges.
-    fn origin(&self) -> &str;
+    /// The URL of the PSP's card fields, without a query: the checkout page adds `session`,
+    /// `parent_origin` and `lang`.
+    fn fields_url(&self) -> String;
 
     /// The request for an instruction, as bytes; errors if the PSP cannot represent the amount
     /// exactly.

@@ -56,11 +56,7 @@ fn checkout_page(
         now,
     } = view;
     let language = accept_language(request);
-    // The page's script adds the parameters of the fields; only the browser knows the page's
-    // origin.
-    let fields = connector.fields_url(session.id, "", "");
-    let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
-    fields_url.set_query(None);
+    let fields_url = Url::parse(&connector.fields_url()).map_err(|_| PageError::FieldsUrl)?;
     let state = view.state();
     let remaining = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {

@@ -10,7 +10,7 @@ use std::{
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::OperationId,
     money::Money,
     psp::{Instruction, PspAccount, PspReport},
 };
@@ -81,14 +81,8 @@ impl Connector for ScriptedPsp {
             .contains(amount.currency().code())
     }
 
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
-        format!(
-            "https://psp.example.com/fields?session={session}&parent={parent_origin}&lang={language}"
-        )
-    }
-
-    fn origin(&self) -> &'static str {
-        "https://psp.example.com"
+    fn fields_url(&self) -> String {
+        "https://psp.example.com/fields".to_owned()
     }
 
     fn prepare(&self, call: &psp::PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
