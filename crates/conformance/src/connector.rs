@@ -41,6 +41,11 @@ list! {
     a_notification_in_another_format_is_malformed
 }
 
+/// The names of all laws.
+pub fn laws() -> impl Iterator<Item = &'static str> {
+    LAWS.iter().map(|(name, _)| *name)
+}
+
 /// Checks all laws with a connector and a token of its form; the error names the violated law.
 pub fn check(connector: &dyn Connector, payment_method: &str) -> anyhow::Result<()> {
     let build = Builder::new(1);
