@@ -14,7 +14,7 @@ use oncharge_ports::psp::{Connector, PreparedRequest, Psp, PspError};
 
 use crate::{
     breaker::CircuitBreaker,
-    call_metrics::CallMetrics,
+    call_metrics::record_call,
     connector::{BuildError, HttpConnector},
     http::{self, HttpResponse},
 };
@@ -27,7 +27,7 @@ pub(crate) struct HttpPsp<C> {
     connector: Arc<C>,
     http: reqwest::Client,
     breaker: CircuitBreaker,
-    metrics: CallMetrics,
+    account: PspAccount,
 }
 
 /// No response in time.
@@ -36,12 +36,12 @@ pub(crate) struct HttpPsp<C> {
 struct TimedOut;
 
 impl<C: HttpConnector> HttpPsp<C> {
-    pub(crate) fn new(connector: C, http: reqwest::Client, account: &PspAccount) -> Self {
+    pub(crate) fn new(connector: C, http: reqwest::Client, account: PspAccount) -> Self {
         Self {
             connector: Arc::new(connector),
             http,
             breaker: CircuitBreaker::new(account.clone()),
-            metrics: CallMetrics::new(account.clone()),
+            account,
         }
     }
 
@@ -84,8 +84,7 @@ impl<C: HttpConnector> Psp for HttpPsp<C> {
         let read = |response: &HttpResponse| self.connector.read_response(response);
         let result = self.call(built, read).await;
         let kind = self.connector.request_kind(request);
-        self.metrics
-            .record_call(kind, result.as_ref().map(Some), started);
+        record_call(&self.account, kind, result.as_ref().map(Some), started);
         result
     }
 
@@ -94,8 +93,8 @@ impl<C: HttpConnector> Psp for HttpPsp<C> {
         let built = self.connector.build_look_up(operation);
         let read = |response: &HttpResponse| self.connector.read_look_up(operation, response);
         let result = self.call(built, read).await;
-        self.metrics
-            .record_call("look_up", result.as_ref().map(Option::as_ref), started);
+        let report = result.as_ref().map(Option::as_ref);
+        record_call(&self.account, "look_up", report, started);
         result
     }
 }

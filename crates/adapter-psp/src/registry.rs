@@ -86,7 +86,11 @@ fn build(
     match settings {
         ConnectorSettings::Simulator(settings) => {
             let connector = Simulator::new(settings)?;
-            Ok(Arc::new(HttpPsp::new(connector, http.clone(), account)))
+            Ok(Arc::new(HttpPsp::new(
+                connector,
+                http.clone(),
+                account.clone(),
+            )))
         }
     }
 }
