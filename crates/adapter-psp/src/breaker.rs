@@ -1,19 +1,15 @@
-//! A circuit breaker around a connector: suspends calls to an account whose PSP does not respond.
+//! A circuit breaker: suspends calls to an account whose PSP does not respond.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use async_trait::async_trait;
-use oncharge_domain::{
-    id::OperationId,
-    psp::{PspAccount, PspReport},
-};
-use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
+use oncharge_domain::psp::PspAccount;
+use oncharge_ports::psp::PspError;
 use tokio::time::Instant;
 
-use crate::{delegate::delegate_local_methods, metered::set_breaker_gauge};
+use crate::call_metrics::set_breaker_gauge;
 
 /// Number of consecutive failures that open the breaker.
 const FAILURES_TO_OPEN: u32 = 10;
@@ -26,7 +22,6 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// breaker, a refusal too, because the PSP is reachable. The only state of a probe is a time, so a
 /// probe that is dropped blocks nothing.
 pub(crate) struct CircuitBreaker {
-    inner: Arc<dyn Psp>,
     account: PspAccount,
     state: Mutex<State>,
 }
@@ -44,15 +39,21 @@ struct State {
 pub(crate) struct BreakerOpen;
 
 impl CircuitBreaker {
-    pub(crate) fn new(inner: Arc<dyn Psp>, account: PspAccount) -> Self {
+    pub(crate) fn new(account: PspAccount) -> Self {
+        set_breaker_gauge(&account, false);
         Self {
-            inner,
             account,
             state: Mutex::default(),
         }
     }
 
-    async fn guard<T>(
+    /// Whether a call made now would be let through.
+    pub(crate) fn allows_call(&self) -> bool {
+        self.lock().allows_call(Instant::now())
+    }
+
+    /// Makes a call unless the breaker is open, and counts its result.
+    pub(crate) async fn guard<T>(
         &self,
         call: impl Future<Output = Result<T, PspError>>,
     ) -> Result<T, PspError> {
@@ -107,23 +108,6 @@ impl State {
         }
         self.next_probe = Some(now + PROBE_INTERVAL);
         Some(true)
-    }
-}
-
-#[async_trait]
-impl Psp for CircuitBreaker {
-    delegate_local_methods!();
-
-    fn is_available(&self) -> bool {
-        self.lock().allows_call(Instant::now()) && self.inner.is_available()
-    }
-
-    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
-        self.guard(self.inner.send(request)).await
-    }
-
-    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        self.guard(self.inner.look_up(operation)).await
     }
 }
 

@@ -1,10 +1,8 @@
-//! The HTTP client that all connectors use.
+//! The HTTP client, and the distinction of errors before and after sending.
 
 use std::{sync::Arc, time::Duration};
 
 use oncharge_ports::psp::PspError;
-
-use crate::timeout::CALL_TIMEOUT;
 
 /// Time limit for a connect (with its TLS handshake). Shorter than a call, so that an unreachable
 /// PSP is `NotSent` and not a call that timed out.
@@ -48,12 +46,11 @@ pub(crate) fn client() -> Result<reqwest::Client, HttpClientError> {
         .http1_only()
         .referer(false)
         .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .build()?)
 }
 
-/// A raw response.
+/// A raw response; the input of a connector.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
@@ -61,8 +58,11 @@ pub(crate) struct HttpResponse {
 }
 
 /// Sends a request and reads the whole response, whatever its status.
-pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpResponse, PspError> {
-    let mut response = request.send().await.map_err(classify_error)?;
+pub(crate) async fn send(
+    client: &reqwest::Client,
+    request: reqwest::Request,
+) -> Result<HttpResponse, PspError> {
+    let mut response = client.execute(request).await.map_err(classify_error)?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(classify_error)? {

@@ -1,4 +1,4 @@
-//! The PSP accounts of this deployment, each with its connector and decorators.
+//! The PSP accounts of this deployment, each with its connector.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -6,11 +6,9 @@ use oncharge_domain::{psp::PspAccount, text::TextError};
 use oncharge_ports::psp::{Psp, PspRegistry};
 
 use crate::{
-    breaker::CircuitBreaker,
     http::{self, HttpClientError},
-    metered::{Metered, RequestKindFn},
+    http_psp::HttpPsp,
     simulator::{self, SettingsError, Simulator},
-    timeout::CallTimeout,
 };
 
 /// The configuration of one account at one PSP.
@@ -19,17 +17,17 @@ pub struct Account {
     /// Its name within the connector (`default`): 1 to 64 of `a-z 0-9 - _`.
     pub name: String,
     /// The connector and its settings.
-    pub connector: Connector,
+    pub connector: ConnectorSettings,
 }
 
 /// A connector and its settings.
 #[derive(Clone, Debug)]
-pub enum Connector {
+pub enum ConnectorSettings {
     /// The PSP simulator (`simulator`).
     Simulator(simulator::Settings),
 }
 
-impl Connector {
+impl ConnectorSettings {
     /// The connector's name, as in accounts and in the path of notifications.
     pub fn name(&self) -> &'static str {
         match self {
@@ -69,10 +67,9 @@ impl Registry {
             let connector_name = connector.name();
             let account = PspAccount::new(connector_name, &name)
                 .map_err(|problem| RegistryError::Name(name.clone(), problem))?;
-            let (psp, request_kind) = build_connector(connector, &http).map_err(|problem| {
+            let psp = build(connector, &http, &account).map_err(|problem| {
                 RegistryError::Settings(connector_name, name.clone(), problem)
             })?;
-            let psp = decorate(psp, &account, request_kind);
             if built.insert(account, psp).is_some() {
                 return Err(RegistryError::Duplicate(connector_name, name));
             }
@@ -81,24 +78,21 @@ impl Registry {
     }
 }
 
-fn build_connector(
-    connector: Connector,
+fn build(
+    settings: ConnectorSettings,
     http: &reqwest::Client,
-) -> Result<(Arc<dyn Psp>, RequestKindFn), SettingsError> {
-    match connector {
-        Connector::Simulator(settings) => {
-            let psp = Simulator::new(settings, http.clone())?;
-            Ok((Arc::new(psp), simulator::request_kind))
+    account: &PspAccount,
+) -> Result<Arc<dyn Psp>, SettingsError> {
+    match settings {
+        ConnectorSettings::Simulator(settings) => {
+            let connector = Simulator::new(settings)?;
+            Ok(Arc::new(HttpPsp::new(
+                connector,
+                http.clone(),
+                account.clone(),
+            )))
         }
     }
-}
-
-/// From the inside out: the time limit ends slow calls, the breaker counts them as failures, the
-/// metrics record what callers see.
-fn decorate(psp: Arc<dyn Psp>, account: &PspAccount, request_kind: RequestKindFn) -> Arc<dyn Psp> {
-    let with_timeout = Arc::new(CallTimeout::new(psp));
-    let with_breaker = Arc::new(CircuitBreaker::new(with_timeout, account.clone()));
-    Arc::new(Metered::new(with_breaker, account.clone(), request_kind))
 }
 
 impl PspRegistry for Registry {

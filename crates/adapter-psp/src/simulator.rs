@@ -1,7 +1,6 @@
 //! The connector to `oncharge-psp-simulator`, called over HTTP like any other PSP.
 
 mod card;
-mod client;
 mod currencies;
 mod notification;
 mod request;
@@ -9,24 +8,28 @@ mod response;
 
 use std::time::Duration;
 
-use async_trait::async_trait;
-use oncharge_domain::{
-    id::{OperationId, SessionId},
-    money::Money,
-    psp::PspReport,
-};
+use oncharge_domain::{id::OperationId, money::Money, psp::PspReport};
 use oncharge_ports::psp::{
-    InvalidSignature, Notification, NotificationError, PreparedRequest, Psp, PspError, PspRequest,
-    UnsupportedAmount, VerifiedNotification,
+    Connector, InvalidSignature, Notification, NotificationError, PreparedRequest, PspError,
+    PspRequest, UnsupportedAmount, VerifiedNotification,
+};
+use reqwest::{
+    Method, Request,
+    header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
 use url::Url;
 
-use crate::secret::Secret;
-use client::Client;
-pub(crate) use request::request_kind;
+use crate::{
+    connector::{BuildError, HttpConnector},
+    http::HttpResponse,
+    secret::Secret,
+};
 
 /// The connector's name in accounts and in the path of its notifications.
 pub const NAME: &str = "simulator";
+
+/// The header that carries the operation's id.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// The simulator never deletes idempotency keys; ten years stand for that.
 const KEY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
@@ -64,14 +67,15 @@ pub enum SettingsError {
 
 /// One account at a simulator.
 pub(crate) struct Simulator {
-    client: Client,
+    /// Without a trailing slash.
     origin: String,
+    bearer: Secret,
     notification_key: Secret,
     notification_url: String,
 }
 
 impl Simulator {
-    pub(crate) fn new(settings: Settings, http: reqwest::Client) -> Result<Self, SettingsError> {
+    pub(crate) fn new(settings: Settings) -> Result<Self, SettingsError> {
         let base = parse_web_url(&settings.base_url).ok_or(SettingsError::BaseUrl)?;
         let origin = base.origin().ascii_serialization();
         if settings.base_url.trim_end_matches('/') != origin {
@@ -88,11 +92,21 @@ impl Simulator {
             return Err(SettingsError::NotificationKey);
         }
         Ok(Self {
-            client: Client::new(http, origin.clone(), settings.bearer),
             origin,
+            bearer: settings.bearer,
             notification_key: settings.notification_key,
             notification_url: settings.notification_url,
         })
+    }
+
+    /// A request with the account's credentials.
+    fn http_request(&self, method: Method, path: &str) -> Result<Request, BuildError> {
+        let url = Url::parse(&format!("{}{path}", self.origin))?;
+        let mut bearer = HeaderValue::try_from(format!("Bearer {}", self.bearer.expose()))?;
+        bearer.set_sensitive(true);
+        let mut request = Request::new(method, url);
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        Ok(request)
     }
 }
 
@@ -102,14 +116,9 @@ fn parse_web_url(text: &str) -> Option<Url> {
     (is_web_url && text.len() <= 2048).then_some(url)
 }
 
-#[async_trait]
-impl Psp for Simulator {
+impl Connector for Simulator {
     fn is_live(&self) -> bool {
         false
-    }
-
-    fn is_available(&self) -> bool {
-        true
     }
 
     fn key_lifetime(&self) -> Duration {
@@ -130,32 +139,12 @@ impl Psp for Simulator {
         request::to_simulator_units(amount).is_ok()
     }
 
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("session", &session.to_string())
-            .append_pair("parent_origin", parent_origin)
-            .append_pair("lang", language)
-            .finish();
-        format!("{}/fields?{query}", self.origin)
-    }
-
-    fn origin(&self) -> &str {
-        &self.origin
+    fn fields_url(&self) -> String {
+        format!("{}/fields", self.origin)
     }
 
     fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
         request::prepare(call, &self.notification_url)
-    }
-
-    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
-        let request = request::read(request)?;
-        let response = self.client.post(&request).await?;
-        response::parse_call(&response)
-    }
-
-    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        let response = self.client.operation(operation).await?;
-        response::parse_look_up(&response, operation)
     }
 
     /// The simulator sends one notification at a time.
@@ -177,10 +166,44 @@ impl Psp for Simulator {
     }
 }
 
+impl HttpConnector for Simulator {
+    fn request_kind(&self, prepared: &PreparedRequest) -> &'static str {
+        request::request_kind(prepared)
+    }
+
+    /// Exactly the prepared bytes, with their idempotency key.
+    fn build_request(&self, prepared: &PreparedRequest) -> Result<Request, BuildError> {
+        let prepared = request::read(prepared)?;
+        let mut request = self.http_request(Method::POST, &prepared.path)?;
+        let headers = request.headers_mut();
+        headers.insert(IDEMPOTENCY_KEY, HeaderValue::try_from(&prepared.key)?);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        *request.body_mut() = Some(prepared.body.clone().into());
+        Ok(request)
+    }
+
+    fn read_response(&self, response: &HttpResponse) -> Result<PspReport, PspError> {
+        response::parse_call(response)
+    }
+
+    fn build_look_up(&self, operation: OperationId) -> Result<Request, BuildError> {
+        self.http_request(Method::GET, &format!("/v1/operations/{operation}"))
+    }
+
+    fn read_look_up(
+        &self,
+        operation: OperationId,
+        response: &HttpResponse,
+    ) -> Result<Option<PspReport>, PspError> {
+        response::parse_look_up(response, operation)
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use oncharge_domain::psp::{Instruction, PspReference};
+
     use super::*;
-    use crate::http;
 
     fn settings() -> Settings {
         Settings {
@@ -194,7 +217,7 @@ mod tests {
     fn simulator_with(change: impl FnOnce(&mut Settings)) -> Result<Simulator, SettingsError> {
         let mut settings = settings();
         change(&mut settings);
-        Simulator::new(settings, http::client().unwrap())
+        Simulator::new(settings)
     }
 
     #[test]
@@ -227,21 +250,7 @@ mod tests {
     #[test]
     fn a_trailing_slash_is_accepted() {
         let simulator = simulator_with(|s| s.base_url.push('/')).unwrap();
-        assert_eq!(simulator.origin(), "http://127.0.0.1:8081");
-    }
-
-    #[test]
-    fn the_fields_url_names_the_parent_origin() {
-        let session = SessionId::from_uuid("018f0000-0000-7000-8000-00000000002a".parse().unwrap());
-        let url =
-            simulator_with(|_| {})
-                .unwrap()
-                .fields_url(session, "https://pay.example:8443", "de");
-        assert_eq!(
-            url,
-            "http://127.0.0.1:8081/fields?session=cs_018f00000000700080000000000000\
-             2a&parent_origin=https%3A%2F%2Fpay.example%3A8443&lang=de"
-        );
+        assert_eq!(simulator.fields_url(), "http://127.0.0.1:8081/fields");
     }
 
     #[test]
@@ -269,6 +278,36 @@ mod tests {
             "tok_ääääääää",
         ] {
             assert!(!simulator.is_payment_method(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_request_has_its_key_its_exact_body_and_masked_credentials() {
+        let simulator = simulator_with(|_| {}).unwrap();
+        let operation = "op_018f0000000070008000000000000001";
+        let prepared = simulator.prepare(&PspRequest {
+            operation: operation.parse().unwrap(),
+            session: "cs_018f0000000070008000000000000002".parse().unwrap(),
+            instruction: Instruction::Cancel {
+                payment: PspReference::parse("psp_1").unwrap(),
+            },
+            payment_method: None,
+        });
+        let request = simulator.build_request(&prepared.unwrap()).unwrap();
+        assert_eq!(request.method(), Method::POST);
+        let url = "http://127.0.0.1:8081/v1/payments/psp_1/cancels";
+        assert_eq!(request.url().as_str(), url);
+        assert_eq!(request.headers()[IDEMPOTENCY_KEY], operation);
+        assert_eq!(request.headers()[CONTENT_TYPE], "application/json");
+        assert_eq!(request.body().unwrap().as_bytes(), Some(&b"{}"[..]));
+
+        let look_up = simulator.build_look_up(operation.parse().unwrap()).unwrap();
+        assert_eq!(look_up.method(), Method::GET);
+        let url = format!("http://127.0.0.1:8081/v1/operations/{operation}");
+        assert_eq!(look_up.url().as_str(), url);
+        for request in [request, look_up] {
+            assert_eq!(request.headers()[AUTHORIZATION], "Bearer bearer-text");
+            assert!(!format!("{request:?}").contains("bearer-text"));
         }
     }
 }

@@ -14,7 +14,7 @@ use oncharge_domain::{
     time::Timestamp,
     webhook,
 };
-use oncharge_ports::{Clock, Entropy, Presenter, Psp, PspRegistry, Store, WebhookSender};
+use oncharge_ports::{Clock, Connector, Entropy, Presenter, PspRegistry, Store, WebhookSender};
 use tokio::{runtime::Handle, task::JoinHandle};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -204,7 +204,7 @@ impl App {
 
     /// The connector of an account; logs a warning if it is not configured, since merchants and
     /// sessions may name accounts that were removed from the configuration.
-    pub(crate) fn psp(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
+    pub(crate) fn connector(&self, account: &PspAccount) -> Option<Arc<dyn Connector>> {
         let psp = self.0.psps.account(account);
         if psp.is_none() {
             tracing::warn!(
@@ -212,7 +212,7 @@ impl App {
                 "the PSP account is not configured: payments of its merchants fail"
             );
         }
-        psp
+        psp.map(|psp| psp.connector())
     }
 
     /// Runs work that no request waits for; a clean shutdown waits for it.

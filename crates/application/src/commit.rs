@@ -264,7 +264,9 @@ pub(crate) fn prepare(
     operation: &Operation,
     payment_method: Option<&PaymentMethod>,
 ) -> Result<PreparedRequest, Error> {
-    let psp = app.psp(&operation.account).ok_or(Error::PspUnavailable)?;
+    let connector = app
+        .connector(&operation.account)
+        .ok_or(Error::PspUnavailable)?;
     let instruction = operation
         .instruction()
         .ok_or_else(|| Error::internal("the operation's payment is missing"))?;
@@ -274,7 +276,7 @@ pub(crate) fn prepare(
         instruction,
         payment_method,
     };
-    psp.prepare(&call).map_err(|_| unsupported_amount())
+    connector.prepare(&call).map_err(|_| unsupported_amount())
 }
 
 /// The error for an amount that the PSP cannot represent exactly.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use oncharge_adapter_http::JsonPresenter;
 use oncharge_adapter_postgres::PostgresStore;
-use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
+use oncharge_adapter_psp::{Account, ConnectorSettings, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{keyring::Keyring, time::Timestamp};
@@ -88,7 +88,7 @@ fn account() -> Account {
     let unused_url = "http://127.0.0.1:9";
     Account {
         name: "default".to_owned(),
-        connector: Connector::Simulator(simulator::Settings {
+        connector: ConnectorSettings::Simulator(simulator::Settings {
             base_url: unused_url.to_owned(),
             bearer: Secret::new("bearer-of-the-bench"),
             notification_key: Secret::new(NOTIFICATION_KEY),

@@ -1,6 +1,7 @@
-//! The laws of the store ports as test cases that every adapter must pass.
+//! The laws of the ports as test cases that every adapter must pass: of the stores, and of
+//! [`connector`]s.
 //!
-//! An adapter's `tests/conformance.rs` (with `harness = false`) opens a fresh store for each law:
+//! A store's `tests/conformance.rs` (with `harness = false`) opens a fresh store for each law:
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};
@@ -25,6 +26,7 @@
 
 #[macro_use]
 mod check;
+pub mod connector;
 mod fixture;
 mod generate;
 pub mod laws;

@@ -45,7 +45,7 @@ pub use maintenance::Maintenance;
 pub use merchant_repository::MerchantRepository;
 pub use operator_queries::OperatorQueries;
 pub use presenter::{ApiResponse, Presenter, StoredResponse, WebhookPayload};
-pub use psp::{Psp, PspRegistry};
+pub use psp::{Connector, Psp, PspRegistry};
 pub use store::Store;
 pub use unit_of_work::UnitOfWork;
 pub use webhook_repository::WebhookRepository;

@@ -1,4 +1,4 @@
-//! A payment service provider, as one trait that every connector implements.
+//! A payment service provider: its pure connector and the calls to it.
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -55,7 +55,7 @@ impl fmt::Debug for PreparedRequest {
     }
 }
 
-/// The input of [`Psp::prepare`].
+/// The input of [`Connector::prepare`].
 #[derive(Debug)]
 pub struct PspRequest<'a> {
     /// The operation: its id is the PSP's idempotency key.
@@ -89,7 +89,7 @@ pub enum PspError {
 pub struct VerifiedNotification {
     /// The PSP's own id of it, used for deduplication: 1 to 255 visible ASCII characters.
     pub event_key: String,
-    /// Its bytes, for [`Psp::read_notification`].
+    /// Its bytes, for [`Connector::read_notification`].
     pub body: Vec<u8>,
 }
 
@@ -127,13 +127,15 @@ pub enum NotificationError {
     Malformed,
 }
 
-/// Safety margin between [`Psp::key_lifetime`] and the time for which the PSP remembers a key: more
+/// Safety margin between [`Connector::key_lifetime`] and the time for which the PSP remembers a key: more
 /// than clocks differ and a request takes.
 pub const KEY_LIFETIME_MARGIN: Duration = Duration::from_secs(3600);
 
-/// A connector for one account at one PSP.
-#[async_trait]
-pub trait Psp: Send + Sync {
+/// What is known about one account at one PSP without a call: facts, and the PSP's formats.
+///
+/// Every method is pure: no I/O, no clock, no state. The laws in `conformance::connector` test
+/// them without a network.
+pub trait Connector: Send + Sync {
     /// Whether payments on this account move real money. `false` for the simulator: the checkout
     /// page then says that it is a test.
     fn is_live(&self) -> bool;
@@ -144,36 +146,26 @@ pub trait Psp: Send + Sync {
     /// takes time to arrive.
     fn key_lifetime(&self) -> Duration;
 
-    /// Whether a call made now would be sent; `false` while a circuit breaker is open.
-    fn is_available(&self) -> bool;
-
     /// Whether a text has the form of the PSP's payment-method tokens.
     fn is_payment_method(&self, text: &str) -> bool;
 
-    /// Whether the PSP can represent this amount exactly in its currency.
+    /// Whether the PSP can represent this amount exactly in its currency. MUST agree with
+    /// [`Connector::prepare`] (law `an_amount_is_prepared_if_it_is_supported`).
     fn supports_amount(&self, amount: Money) -> bool;
 
-    /// The URL of the PSP's card fields for this session, to be framed by `parent_origin`.
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String;
-
-    /// The origin of the PSP's card fields and challenges.
-    fn origin(&self) -> &str;
+    /// The URL of the PSP's card fields, without a query: the checkout page adds `session`,
+    /// `parent_origin` and `lang`.
+    fn fields_url(&self) -> String;
 
     /// The request for an instruction, as bytes; errors if the PSP cannot represent the amount
-    /// exactly. Pure: nothing is sent.
+    /// exactly.
     fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount>;
 
-    /// Sends a prepared request. The same bytes are always sent under the same key.
-    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError>;
-
-    /// The PSP's current report of an operation; `None` if the PSP has not seen it (yet), which
-    /// proves nothing.
-    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError>;
-
     /// Verifies the signature of a request to the account's notification endpoint (given header
-    /// values by name and the raw body) and returns the notifications in it. Pure and fast: the PSP
-    /// waits for the response. A notification without a recognizable id of its own gets the SHA-256
-    /// of its bytes as event key.
+    /// values by name and the raw body) and returns the notifications in it. Fast, because the PSP
+    /// waits for the response. MUST reject a body without a signature (law
+    /// `an_unsigned_notification_is_rejected`). A notification without a recognizable id of its own
+    /// gets the SHA-256 of its bytes as event key.
     fn verify_notifications(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
@@ -184,9 +176,26 @@ pub trait Psp: Send + Sync {
     fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError>;
 }
 
+/// The calls to a PSP for one account.
+#[async_trait]
+pub trait Psp: Send + Sync {
+    /// The account's connector.
+    fn connector(&self) -> Arc<dyn Connector>;
+
+    /// Whether a call made now would be sent; `false` while a circuit breaker is open.
+    fn is_available(&self) -> bool;
+
+    /// Sends a prepared request. The same bytes are always sent under the same key.
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError>;
+
+    /// The PSP's current report of an operation; `None` if the PSP has not seen it (yet), which
+    /// proves nothing.
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError>;
+}
+
 /// All PSP accounts that this deployment is configured for.
 pub trait PspRegistry: Send + Sync {
-    /// The connector of an account; `None` if it is not configured.
+    /// An account; `None` if it is not configured.
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>>;
 
     /// Accounts whose circuit breaker is open: a call made now would not be sent.

@@ -9,7 +9,7 @@ use anyhow::Context;
 use oncharge_adapter_http::JsonPresenter;
 use oncharge_adapter_ops::RoundTrips;
 use oncharge_adapter_postgres::PostgresStore;
-use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
+use oncharge_adapter_psp::{Account, ConnectorSettings, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::{App, Dependencies, keys};
@@ -212,7 +212,7 @@ fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {
     let notify = psp.notify_url.as_deref().unwrap_or(base_url);
     Account {
         name: name.to_owned(),
-        connector: Connector::Simulator(simulator::Settings {
+        connector: ConnectorSettings::Simulator(simulator::Settings {
             base_url: psp.url.clone(),
             bearer: Secret::new(psp.bearer.expose()),
             notification_key: Secret::new(psp.notification_key.expose()),

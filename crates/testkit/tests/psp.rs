@@ -9,7 +9,7 @@ use oncharge_domain::{
     session::Session,
 };
 use oncharge_ports::{
-    Psp,
+    Connector, Psp,
     psp::{
         InvalidSignature, NotificationError, PaymentMethod, PreparedRequest, PspError,
         PspRequest as Order,

@@ -52,15 +52,11 @@ fn checkout_page(
     let CheckoutView {
         session,
         merchant,
-        psp,
+        connector,
         now,
     } = view;
     let language = accept_language(request);
-    // The page's script adds the parameters of the fields; only the browser knows the page's
-    // origin.
-    let fields = psp.fields_url(session.id, "", "");
-    let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
-    fields_url.set_query(None);
+    let fields_url = Url::parse(&connector.fields_url()).map_err(|_| PageError::FieldsUrl)?;
     let state = view.state();
     let remaining = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {
@@ -74,7 +70,7 @@ fn checkout_page(
         expires_in_seconds: u64::try_from(remaining).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalize(session.account.connector()),
-        is_test: !psp.is_live(),
+        is_test: !connector.is_live(),
         fields_url: &fields_url,
         frame_ancestors: &frame_ancestors(&merchant.origins, session.return_url.as_str()),
         accept_language: language.as_deref(),

@@ -1,7 +1,7 @@
 //! Converts an instruction to the exact bytes that every try sends.
 
 use oncharge_domain::{money::Money, psp::Instruction};
-use oncharge_ports::psp::{PreparedRequest, PspError, PspRequest, UnsupportedAmount};
+use oncharge_ports::psp::{PreparedRequest, PspRequest, UnsupportedAmount};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -49,7 +49,7 @@ struct AmountBody {
 /// The bytes are not a request of this connector, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot parse the prepared request")]
-struct UnreadableRequest;
+pub(super) struct UnreadableRequest;
 
 /// Builds the request for an instruction. An authorization needs a payment method.
 pub(super) fn prepare(
@@ -99,13 +99,12 @@ pub(super) fn prepare(
 }
 
 /// Parses what [`prepare`] wrote.
-pub(super) fn read(request: &PreparedRequest) -> Result<SimulatorRequest, PspError> {
-    serde_json::from_slice(request.expose())
-        .map_err(|_| PspError::NotSent(Box::new(UnreadableRequest)))
+pub(super) fn read(request: &PreparedRequest) -> Result<SimulatorRequest, UnreadableRequest> {
+    serde_json::from_slice(request.expose()).map_err(|_| UnreadableRequest)
 }
 
 /// The kind of a prepared request, for metrics.
-pub(crate) fn request_kind(request: &PreparedRequest) -> &'static str {
+pub(super) fn request_kind(request: &PreparedRequest) -> &'static str {
     match read(request).map(|prepared| prepared.kind) {
         Ok(Kind::Authorize) => "authorize",
         Ok(Kind::Capture) => "capture",
@@ -232,9 +231,9 @@ mod tests {
     }
 
     #[test]
-    fn an_unreadable_request_is_not_sent() {
+    fn an_unreadable_request_is_an_error() {
         let request = PreparedRequest::new(b"{}".to_vec());
-        assert!(matches!(read(&request), Err(PspError::NotSent(_))));
+        assert!(read(&request).is_err());
         assert_eq!(request_kind(&request), "unreadable");
     }
 }

@@ -1,8 +1,9 @@
 //! The simulator's connector against a real simulator over HTTP, through the registry.
 
-mod decorators;
 mod faults;
+mod laws;
 mod notifications;
 mod receiver;
+mod registry;
 mod responses;
 mod sandbox;

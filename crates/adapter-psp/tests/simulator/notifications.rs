@@ -18,7 +18,8 @@ fn verified(
     psp: &dyn Psp,
     received: &Received,
 ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
-    psp.verify_notifications(&|name| received.header(name), &received.body)
+    psp.connector()
+        .verify_notifications(&|name| received.header(name), &received.body)
 }
 
 /// The one verified notification of a request.
@@ -29,7 +30,8 @@ fn single(psp: &dyn Psp, received: &Received) -> VerifiedNotification {
 }
 
 fn read(psp: &dyn Psp, received: &Received) -> Notification {
-    psp.read_notification(&single(psp, received).body).unwrap()
+    let body = single(psp, received).body;
+    psp.connector().read_notification(&body).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,7 +144,10 @@ async fn forged_notifications_are_not_verified() {
         unverified,
         "another account's key"
     );
-    let unsigned = sandbox.psp.verify_notifications(&|_| None, &message.body);
+    let unsigned = sandbox
+        .psp
+        .connector()
+        .verify_notifications(&|_| None, &message.body);
     assert_eq!(unsigned, unverified, "no signature");
     message.body.push(b' ');
     assert_eq!(

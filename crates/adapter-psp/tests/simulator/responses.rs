@@ -184,7 +184,7 @@ async fn a_challenge_is_passed_failed_or_cancelled() {
             panic!("{challenged:?}");
         };
         assert!(
-            challenge.url.starts_with(sandbox.psp.origin()),
+            challenge.url.starts_with(sandbox.url()),
             "{}",
             challenge.url
         );

@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator::Settings};
+use oncharge_adapter_psp::{Account, ConnectorSettings, Registry, Secret, simulator::Settings};
 use oncharge_domain::{
     currency::Currency,
     id::{OperationId, SessionId},
@@ -95,7 +95,7 @@ impl Sandbox {
         assert_eq!(response.status(), 201);
         let response: Value = response.json().await.unwrap();
         let token = response["token"].as_str().unwrap().to_owned();
-        assert!(self.psp.is_payment_method(&token), "{token}");
+        assert!(self.psp.connector().is_payment_method(&token), "{token}");
         PaymentMethod::new(token)
     }
 
@@ -127,7 +127,7 @@ impl Sandbox {
             instruction,
             payment_method: token,
         };
-        self.psp.prepare(&call).unwrap()
+        self.psp.connector().prepare(&call).unwrap()
     }
 
     /// Executes an instruction under a new operation.
@@ -203,18 +203,18 @@ impl Sandbox {
     }
 }
 
-/// An account of this name, from the registry with all decorators.
+/// An account of this name, from the registry.
 pub(crate) fn account(name: &str, settings: Settings) -> Arc<dyn Psp> {
     let account = Account {
         name: name.to_owned(),
-        connector: Connector::Simulator(settings),
+        connector: ConnectorSettings::Simulator(settings),
     };
     let registry = Registry::new([account]).unwrap();
     let name = PspAccount::new("simulator", name).unwrap();
     registry.account(&name).unwrap()
 }
 
-fn settings(base_url: &str, notification_url: &str) -> Settings {
+pub(crate) fn settings(base_url: &str, notification_url: &str) -> Settings {
     Settings {
         base_url: base_url.to_owned(),
         bearer: Secret::new(BEARER),

@@ -53,8 +53,8 @@ pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result
 }
 
 async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply, Error> {
-    let psp = app.psp(&request.merchant.account);
-    if psp.is_some_and(|psp| !psp.supports_amount(new.amount)) {
+    let connector = app.connector(&request.merchant.account);
+    if connector.is_some_and(|connector| !connector.supports_amount(new.amount)) {
         return Err(commit::unsupported_amount());
     }
     if let Some(reply) = request.replay(app).await? {

@@ -29,8 +29,10 @@ pub async fn pay(
     if app.merchant(session.merchant).await?.disabled_at.is_some() {
         return Err(Error::MerchantDisabled);
     }
-    let psp = app.psp(&session.account).ok_or(Error::PspUnavailable)?;
-    if !psp.is_payment_method(&payment_method) {
+    let connector = app
+        .connector(&session.account)
+        .ok_or(Error::PspUnavailable)?;
+    if !connector.is_payment_method(&payment_method) {
         let problem = "must be a token issued by the card fields";
         return Err(Error::Field {
             field: "payment_method",

@@ -29,7 +29,7 @@ pub async fn receive(
 ) -> Result<(), Error> {
     let account = PspAccount::new(connector, account).map_err(|_| Error::NotFound)?;
     let psp = app.inner().psps.account(&account).ok_or(Error::NotFound)?;
-    let Ok(verified) = psp.verify_notifications(header, body) else {
+    let Ok(verified) = psp.connector().verify_notifications(header, body) else {
         store_unverified(app, account, source, body).await;
         return Err(Error::Unverified);
     };

@@ -8,7 +8,7 @@ use oncharge_domain::{
     session::{NextAction, Session, StatusName},
     time::Timestamp,
 };
-use oncharge_ports::Psp;
+use oncharge_ports::Connector;
 
 use crate::{App, Error};
 
@@ -18,8 +18,8 @@ pub struct CheckoutView {
     pub session: Session,
     /// Its merchant.
     pub merchant: Arc<Merchant>,
-    /// The PSP whose card fields the page embeds.
-    pub psp: Arc<dyn Psp>,
+    /// The connector of the PSP whose card fields the page embeds.
+    pub connector: Arc<dyn Connector>,
     /// The time of the read.
     pub now: Timestamp,
 }
@@ -70,11 +70,13 @@ impl CheckoutView {
 pub async fn load(app: &App, id: &str, pay_token: &str) -> Result<CheckoutView, Error> {
     let session = session(app, id, pay_token).await?;
     let merchant = app.merchant(session.merchant).await?;
-    let psp = app.psp(&session.account).ok_or(Error::PspUnavailable)?;
+    let connector = app
+        .connector(&session.account)
+        .ok_or(Error::PspUnavailable)?;
     Ok(CheckoutView {
         session,
         merchant,
-        psp,
+        connector,
         now: app.now(),
     })
 }

@@ -108,7 +108,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
         lease: claimed.lease,
         stored: &stored,
     };
-    let notification = match psp.read_notification(&stored.new.body) {
+    let notification = match psp.connector().read_notification(&stored.new.body) {
         Ok(notification) => notification,
         Err(NotificationError::Irrelevant) => {
             return leased.close(NotificationStatus::Irrelevant, None).await;

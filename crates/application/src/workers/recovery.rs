@@ -12,7 +12,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CommitError, Psp, UnitOfWork,
+    CommitError, Connector, Psp, UnitOfWork,
     unit_of_work::ChangedOperation,
     work_queue::{AccountName, ClaimFilter, ClaimedOperation},
 };
@@ -107,7 +107,7 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
             match look_up(&*psp, &operation).await {
                 Some(found)
                     if found.psp_result == PspResult::NotFound
-                        && may_resend(&*psp, &operation, now) =>
+                        && may_resend(&*psp.connector(), &operation, now) =>
                 {
                     resend(app, claimed, session.id).await?
                 }
@@ -142,11 +142,11 @@ fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
 
 /// Nothing is sent again once the PSP may have forgotten its key. An operation that was never sent
 /// has no key there; one that was sent has it from `not_before` at the earliest.
-fn may_resend(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
+fn may_resend(connector: &dyn Connector, operation: &Operation, now: Timestamp) -> bool {
     if operation.sending == SendState::NotSent {
         return true;
     }
-    let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
+    let lifetime = Duration::try_from(connector.key_lifetime()).unwrap_or(Duration::MAX);
     now.since(operation.not_before) < lifetime
 }
 

@@ -6,7 +6,7 @@ use oncharge_domain::{
     psp::{Instruction, RefusalReason},
     session::StatusName,
 };
-use oncharge_ports::{CheckoutRepository, Psp as _, psp::PspRequest as Order_};
+use oncharge_ports::{CheckoutRepository, Connector as _, Psp as _, psp::PspRequest as Order_};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
 use crate::support::{AuditedState, Order, PspBehavior, World, audit, default_checkout};

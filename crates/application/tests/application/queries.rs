@@ -262,6 +262,9 @@ async fn the_checkout_view_has_merchant_and_psp() {
         .unwrap();
     assert_eq!(view.session.id, order.id);
     assert_eq!(view.merchant.id, world.merchant.id);
-    assert_eq!(view.psp.origin(), "https://psp.example.com");
+    assert_eq!(
+        view.connector.fields_url(),
+        "https://psp.example.com/fields"
+    );
     assert_eq!(view.now, world.now());
 }

@@ -1,4 +1,4 @@
-//! The connector of the scripted PSP.
+//! The ports of the scripted PSP: its connector, the calls to it, and the accounts.
 
 use std::{
     sync::{
@@ -10,12 +10,12 @@ use std::{
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::OperationId,
     money::Money,
     psp::{Instruction, PspAccount, PspReport},
 };
 use oncharge_ports::{
-    Psp, PspRegistry,
+    Connector, Psp, PspRegistry,
     psp::{
         self, InvalidSignature, Notification, NotificationError, PreparedRequest, PspError,
         UnsupportedAmount, VerifiedNotification,
@@ -60,14 +60,9 @@ impl Drop for WaitingCall<'_> {
     }
 }
 
-#[async_trait]
-impl Psp for ScriptedPsp {
+impl Connector for ScriptedPsp {
     fn is_live(&self) -> bool {
         false
-    }
-
-    fn is_available(&self) -> bool {
-        self.state().unavailable_accounts.is_empty()
     }
 
     fn key_lifetime(&self) -> Duration {
@@ -86,14 +81,8 @@ impl Psp for ScriptedPsp {
             .contains(amount.currency().code())
     }
 
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
-        format!(
-            "https://psp.example.com/fields?session={session}&parent={parent_origin}&lang={language}"
-        )
-    }
-
-    fn origin(&self) -> &'static str {
-        "https://psp.example.com"
+    fn fields_url(&self) -> String {
+        "https://psp.example.com/fields".to_owned()
     }
 
     fn prepare(&self, call: &psp::PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
@@ -107,6 +96,41 @@ impl Psp for ScriptedPsp {
             return Err(UnsupportedAmount);
         }
         Ok(PreparedRequest::new(Request::of(call).write()))
+    }
+
+    fn verify_notifications(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
+        if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
+            return Err(InvalidSignature);
+        }
+        let verified = |body: &[u8]| VerifiedNotification {
+            event_key: event_key(body),
+            body: body.to_vec(),
+        };
+        Ok(body
+            .split(|byte| *byte == SEPARATOR)
+            .map(verified)
+            .collect())
+    }
+
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
+        let read = read_notification(body)?;
+        let card = self.state().card_of(read.operation);
+        Ok(Notification { card, ..read })
+    }
+}
+
+#[async_trait]
+impl Psp for ScriptedPsp {
+    fn connector(&self) -> Arc<dyn Connector> {
+        Arc::new(self.clone())
+    }
+
+    fn is_available(&self) -> bool {
+        self.state().unavailable_accounts.is_empty()
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
@@ -147,30 +171,6 @@ impl Psp for ScriptedPsp {
                 Ok(current.map(|response| state.report(operation, response)))
             }
         }
-    }
-
-    fn verify_notifications(
-        &self,
-        header: &dyn Fn(&str) -> Option<String>,
-        body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
-        if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
-            return Err(InvalidSignature);
-        }
-        let verified = |body: &[u8]| VerifiedNotification {
-            event_key: event_key(body),
-            body: body.to_vec(),
-        };
-        Ok(body
-            .split(|byte| *byte == SEPARATOR)
-            .map(verified)
-            .collect())
-    }
-
-    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
-        let read = read_notification(body)?;
-        let card = self.state().card_of(read.operation);
-        Ok(Notification { card, ..read })
     }
 }
 

@@ -1,19 +1,15 @@
 //! The scripted PSP with planned faults.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, SessionId},
-    money::Money,
+    id::OperationId,
     psp::{PspAccount, PspReport},
 };
 use oncharge_ports::{
-    Psp, PspRegistry,
-    psp::{
-        InvalidSignature, Notification, NotificationError, PreparedRequest, PspError, PspRequest,
-        UnsupportedAmount, VerifiedNotification,
-    },
+    Connector, Psp, PspRegistry,
+    psp::{PreparedRequest, PspError},
 };
 use oncharge_testkit::ScriptedPsp;
 
@@ -51,36 +47,12 @@ impl FaultyPsp {
 
 #[async_trait]
 impl Psp for FaultyPsp {
-    fn is_live(&self) -> bool {
-        self.inner.is_live()
+    fn connector(&self) -> Arc<dyn Connector> {
+        self.inner.connector()
     }
 
     fn is_available(&self) -> bool {
         self.inner.is_available()
-    }
-
-    fn key_lifetime(&self) -> Duration {
-        self.inner.key_lifetime()
-    }
-
-    fn is_payment_method(&self, text: &str) -> bool {
-        self.inner.is_payment_method(text)
-    }
-
-    fn supports_amount(&self, amount: Money) -> bool {
-        self.inner.supports_amount(amount)
-    }
-
-    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
-        self.inner.fields_url(session, parent_origin, language)
-    }
-
-    fn origin(&self) -> &str {
-        self.inner.origin()
-    }
-
-    fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
-        self.inner.prepare(call)
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
@@ -94,18 +66,6 @@ impl Psp for FaultyPsp {
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         self.with_planned_fault(self.inner.look_up(operation)).await
-    }
-
-    fn verify_notifications(
-        &self,
-        header: &dyn Fn(&str) -> Option<String>,
-        body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
-        self.inner.verify_notifications(header, body)
-    }
-
-    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
-        self.inner.read_notification(body)
     }
 }
 

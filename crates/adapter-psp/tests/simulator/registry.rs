@@ -1,7 +1,7 @@
-//! The decorators of the registry: circuit breaker and metrics.
+//! The accounts of the registry, their circuit breakers and metrics.
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use oncharge_adapter_psp::{Account, Connector, Registry, RegistryError};
+use oncharge_adapter_psp::{Account, ConnectorSettings, Registry, RegistryError};
 use oncharge_domain::psp::PspAccount;
 use oncharge_ports::psp::{PspError, PspRegistry};
 use serde_json::json;
@@ -60,7 +60,7 @@ async fn an_account_whose_breaker_is_open_is_unavailable() {
     let sandbox = Sandbox::start().await;
     let configured = |name: &str| Account {
         name: name.to_owned(),
-        connector: Connector::Simulator(sandbox.settings()),
+        connector: ConnectorSettings::Simulator(sandbox.settings()),
     };
     let registry = Registry::new([configured("default"), configured("second")]).unwrap();
     assert_eq!(registry.unavailable_accounts(), []);
@@ -78,7 +78,7 @@ async fn accounts_are_found_by_connector_and_name() {
     let sandbox = Sandbox::start().await;
     let configured = |name: &str| Account {
         name: name.to_owned(),
-        connector: Connector::Simulator(sandbox.settings()),
+        connector: ConnectorSettings::Simulator(sandbox.settings()),
     };
     let registry = Registry::new([configured("default"), configured("second")]).unwrap();
     for (connector, name, found) in [
@@ -104,7 +104,7 @@ async fn accounts_are_found_by_connector_and_name() {
         Err(RegistryError::Name(..))
     ));
     let mut broken = configured("default");
-    let Connector::Simulator(settings) = &mut broken.connector;
+    let ConnectorSettings::Simulator(settings) = &mut broken.connector;
     settings.base_url = "nowhere".to_owned();
     let error = Registry::new([broken]).unwrap_err();
     assert!(
