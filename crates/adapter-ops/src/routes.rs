@@ -4,9 +4,8 @@ use actix_web::{Route, guard, middleware::from_fn, web};
 use oncharge_host_guard::AllowedHosts;
 
 use crate::{
-    health,
-    host_guard::{host_guard, probe_guard},
-    metrics,
+    guard::{probe_guard, view_guard},
+    health, metrics,
     ops::Ops,
     view,
 };
@@ -18,7 +17,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, ops: Ops, hosts: AllowedHo
         .app_data(web::Data::new(hosts))
         .service(
             web::scope("/ops")
-                .wrap(from_fn(host_guard))
+                .wrap(from_fn(view_guard))
                 .route("", web::to(view::home))
                 .route("/", web::to(view::overview))
                 .route("/sessions", web::to(view::sessions))

@@ -37,7 +37,7 @@ const HEADERS: [(&str, &str); 8] = [
 
 /// Middleware of the view: read-only methods, an allowed host, and strict headers on every
 /// response.
-pub(crate) async fn host_guard<B: MessageBody + 'static>(
+pub(crate) async fn view_guard<B: MessageBody + 'static>(
     hosts: web::Data<AllowedHosts>,
     request: ServiceRequest,
     next: Next<B>,
