@@ -1,11 +1,9 @@
-//! Reads the fields of a request body and collects all their errors.
+//! A request body: one struct that is its OpenAPI schema and its reader.
+//!
+//! [`request_body!`] defines the struct. A field's type says whether the member is required and how
+//! it is read ([`Field`]); its attributes and documentation are the schema's.
 
-use std::cell::RefCell;
-
-use oncharge_domain::{
-    money::MAX_MINOR,
-    text::{Reference, TextError},
-};
+pub(crate) mod values;
 
 use crate::{
     json::{Object, Value},
@@ -13,44 +11,38 @@ use crate::{
     problem::{FieldProblem, Problem},
 };
 
-/// A field's value, or a message saying what is wrong with it.
-pub(crate) type FieldResult<T> = Result<T, String>;
-
 /// Maximum number of unknown members that the warning names.
 const MAX_NAMED_MEMBERS: usize = 10;
 
-/// The JSON object of a request. Records which members are read, so that all others can be reported
-/// to the client: a misspelled optional member would otherwise go unnoticed.
-#[derive(Default)]
-pub(crate) struct JsonBody {
-    members: Object,
-    known: RefCell<Vec<&'static str>>,
-}
+/// The body of a request, read from a JSON object.
+pub(crate) trait RequestBody: Sized {
+    /// The names of all members.
+    const MEMBERS: &'static [&'static str];
 
-impl JsonBody {
-    pub(crate) fn new(members: Object) -> Self {
-        let known = RefCell::default();
-        Self { members, known }
+    /// Reads all members; `None` if there are problems, which the reader has then collected.
+    fn read_members(members: &mut MemberReader<'_>) -> Option<Self>;
+
+    /// Reads the body, or returns the problems of all members in their order.
+    fn read(object: &Object, sandbox: bool) -> Result<Self, Problem> {
+        let mut members = MemberReader {
+            object,
+            sandbox,
+            problems: Vec::new(),
+        };
+        let body = Self::read_members(&mut members);
+        body.ok_or(Problem::InvalidFields(members.problems))
     }
 
-    fn get(&self, name: &'static str) -> Option<&Value> {
-        let mut known = self.known.borrow_mut();
-        if !known.contains(&name) {
-            known.push(name);
-        }
-        self.members.get(name)
-    }
-
-    /// The text of `Oncharge-Warning`, if there are members that no field read.
-    pub(crate) fn warning(&self) -> Option<String> {
-        let known = self.known.borrow();
-        let is_unknown = |name: &&String| !known.iter().any(|known| known == name);
-        let names = self.members.members().map(|(name, _)| name);
+    /// The text of `Oncharge-Warning` if the object has members that the body has not: a misspelled
+    /// optional member would otherwise go unnoticed.
+    fn unknown_members_warning(object: &Object) -> Option<String> {
+        let is_unknown = |name: &&String| !Self::MEMBERS.contains(&name.as_str());
+        let names = object.members().map(|(name, _)| name);
         let unknown: Vec<&String> = names.filter(is_unknown).collect();
         let listed: Vec<String> = unknown
             .iter()
             .take(MAX_NAMED_MEMBERS)
-            .map(|n| names::sanitize(n))
+            .map(|name| names::sanitize(name))
             .collect();
         let list = listed.join(", ");
         match unknown.len().saturating_sub(MAX_NAMED_MEMBERS) {
@@ -63,39 +55,51 @@ impl JsonBody {
     }
 }
 
-/// Reads fields one by one; errors are returned together at the end.
-pub(crate) struct FieldReader<'a> {
-    body: &'a JsonBody,
+/// Defines a [`RequestBody`] with its schema.
+macro_rules! request_body {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident {
+            $($(#[$field_attribute:meta])* $field:ident: $type:ty,)*
+        }
+    ) => {
+        #[derive(utoipa::ToSchema)]
+        $(#[$attribute])*
+        $visibility struct $name {
+            $($(#[$field_attribute])* $field: $type,)*
+        }
+
+        impl $crate::request_body::RequestBody for $name {
+            const MEMBERS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+            fn read_members(
+                members: &mut $crate::request_body::MemberReader<'_>,
+            ) -> Option<Self> {
+                // All members are read before the first failure returns.
+                $(let $field = $crate::request_body::Field::read(members, stringify!($field));)*
+                let _ = members;
+                Some(Self { $($field: $field?,)* })
+            }
+        }
+    };
+}
+
+pub(crate) use request_body;
+
+/// Reads the members of an object one by one and collects their problems.
+pub(crate) struct MemberReader<'a> {
+    object: &'a Object,
+    sandbox: bool,
     problems: Vec<FieldProblem>,
 }
 
-impl<'a> FieldReader<'a> {
-    pub(crate) fn of(body: &'a JsonBody) -> Self {
-        Self {
-            body,
-            problems: Vec::new(),
-        }
+impl<'a> MemberReader<'a> {
+    fn get(&self, name: &str) -> Option<&'a Value> {
+        self.object.get(name)
     }
 
-    /// A field that must be present.
-    pub(crate) fn required<T>(
-        &mut self,
-        name: &'static str,
-        read: impl FnOnce(&Value) -> FieldResult<T>,
-    ) -> Option<T> {
-        if self.body.get(name).is_none() {
-            self.problems.push(FieldProblem::new(name, "is required"));
-        }
-        self.optional(name, read)
-    }
-
-    /// A field that may be absent or `null`.
-    pub(crate) fn optional<T>(
-        &mut self,
-        name: &'static str,
-        read: impl FnOnce(&Value) -> FieldResult<T>,
-    ) -> Option<T> {
-        match read(self.body.get(name)?) {
+    fn parse<T: FieldValue>(&mut self, name: &'static str, value: &Value) -> Option<T> {
+        match T::parse(value, self.sandbox) {
             Ok(value) => Some(value),
             Err(problem) => {
                 self.problems.push(FieldProblem::new(name, problem));
@@ -103,67 +107,55 @@ impl<'a> FieldReader<'a> {
             }
         }
     }
+}
 
-    /// An optional field whose empty string counts as absent, because shops send that.
-    pub(crate) fn optional_non_empty<T>(
-        &mut self,
-        name: &'static str,
-        read: impl FnOnce(&Value) -> FieldResult<T>,
-    ) -> Option<T> {
-        match self.body.get(name)? {
-            Value::String(text) if text.is_empty() => None,
-            _ => self.optional(name, read),
+/// A value of a member, which violates a rule or is valid.
+pub(crate) trait FieldValue: Sized {
+    /// Parses the value, or returns what is wrong with it. Some rules are looser in a sandbox.
+    fn parse(value: &Value, sandbox: bool) -> Result<Self, String>;
+}
+
+/// A member: a [`FieldValue`] if it is required, an `Option` or [`NonEmpty`] if it is optional.
+pub(crate) trait Field: Sized {
+    /// Reads the member of this name; `None` if there is a problem with it.
+    fn read(members: &mut MemberReader<'_>, name: &'static str) -> Option<Self>;
+}
+
+impl<T: FieldValue> Field for T {
+    fn read(members: &mut MemberReader<'_>, name: &'static str) -> Option<Self> {
+        if let Some(value) = members.get(name) {
+            members.parse(name, value)
+        } else {
+            let problem = FieldProblem::new(name, "is required");
+            members.problems.push(problem);
+            None
         }
     }
+}
 
-    /// The required fields together, or all errors.
-    pub(crate) fn finish<T>(self, required: Option<T>) -> Result<T, Problem> {
-        match required {
-            Some(values) if self.problems.is_empty() => Ok(values),
-            _ => Err(Problem::InvalidFields(self.problems)),
+/// A member that may be absent or `null`.
+impl<T: FieldValue> Field for Option<T> {
+    fn read(members: &mut MemberReader<'_>, name: &'static str) -> Option<Self> {
+        match members.get(name) {
+            None => Some(None),
+            Some(value) => members.parse(name, value).map(Some),
         }
     }
 }
 
-/// Any string.
-pub(crate) fn text(value: &Value) -> FieldResult<&str> {
-    match value {
-        Value::String(text) => Ok(text),
-        _ => Err("must be a string".to_owned()),
+/// An optional member whose empty string counts as absent, because shops send that.
+pub(crate) struct NonEmpty<T>(pub(crate) Option<T>);
+
+impl<T: FieldValue> Field for NonEmpty<T> {
+    fn read(members: &mut MemberReader<'_>, name: &'static str) -> Option<Self> {
+        match members.get(name) {
+            Some(Value::String(text)) if text.is_empty() => Some(Self(None)),
+            _ => Option::read(members, name).map(Self),
+        }
     }
 }
 
-/// `true` or `false`.
-pub(crate) fn flag(value: &Value) -> FieldResult<bool> {
-    match value {
-        Value::Bool(value) => Ok(*value),
-        _ => Err("must be true or false".to_owned()),
-    }
-}
-
-/// A string that must satisfy a rule of the domain.
-pub(crate) fn parse_with<T>(
-    parse: fn(&str) -> Result<T, TextError>,
-) -> impl Fn(&Value) -> FieldResult<T> {
-    move |value| parse(text(value)?).map_err(|problem| problem.to_string())
-}
-
-/// An amount of at least one minor unit.
-pub(crate) fn amount(value: &Value) -> FieldResult<i64> {
-    match value {
-        Value::Integer(minor) if (1..=MAX_MINOR).contains(minor) => Ok(*minor),
-        _ => Err(format!(
-            "must be an integer from 1 to {MAX_MINOR}, in minor units"
-        )),
-    }
-}
-
-/// A currency code in use.
-pub(crate) fn currency(value: &Value) -> FieldResult<oncharge_domain::currency::Currency> {
-    oncharge_domain::currency::Currency::parse(text(value)?).map_err(|problem| problem.to_string())
-}
-
-/// The merchant's reference.
-pub(crate) fn reference(value: &Value) -> FieldResult<Reference> {
-    parse_with(Reference::parse)(value)
+request_body! {
+    /// An object whose members are ignored.
+    pub(crate) struct Empty {}
 }

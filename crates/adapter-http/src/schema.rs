@@ -72,10 +72,6 @@ pub(crate) fn reference() -> Object {
         .build()
 }
 
-/// An object whose members are ignored.
-#[derive(ToSchema)]
-pub(crate) struct Empty {}
-
 macro_rules! schema_enums {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
         $(#[$doc])*

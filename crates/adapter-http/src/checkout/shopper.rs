@@ -14,11 +14,11 @@ use utoipa::ToSchema;
 use super::page::state;
 use crate::{
     Api,
-    fields::JsonBody,
     gate::{self, body, post::check_media_type},
     json,
     limits::{RetryAfter, ShopperAction},
     problem::Problem,
+    request_body::RequestBody,
 };
 
 /// The pay token of a call: a single `Authorization: Bearer pt_…`.
@@ -45,20 +45,20 @@ pub(super) fn respond(
 }
 
 /// A shopper's action whose token, rate limit and body have been checked.
-pub(super) struct ShopperCall<'a> {
+pub(super) struct ShopperCall<'a, T> {
     pub(super) token: &'a str,
-    pub(super) body: JsonBody,
+    pub(super) body: T,
 }
 
 /// Checks the token, counts the action and reads the body, in this order; an empty body counts as
 /// `{}`.
-pub(super) async fn check_call<'a>(
+pub(super) async fn check_call<'a, T: RequestBody>(
     api: &Api,
     request: &'a HttpRequest,
     payload: web::Payload,
     id: &str,
     action: ShopperAction,
-) -> Result<ShopperCall<'a>, Problem> {
+) -> Result<ShopperCall<'a, T>, Problem> {
     let token = bearer_token(request.headers())?;
     let session = shopper_view::verify_pay_token(api.app(), id, token)?;
     let permitted = api.limits().count_shopper_action(session, action);
@@ -67,11 +67,12 @@ pub(super) async fn check_call<'a>(
     check_media_type(request.headers())?;
     let timeout = api.settings().body_timeout;
     let bytes = body::read(payload.into_inner(), gate::MAX_BODY_BYTES, timeout).await?;
-    let body = if bytes.is_empty() {
-        JsonBody::default()
+    let object = if bytes.is_empty() {
+        json::Object::default()
     } else {
-        JsonBody::new(json::parse(&bytes).map_err(Problem::InvalidJson)?)
+        json::parse(&bytes).map_err(Problem::InvalidJson)?
     };
+    let body = T::read(&object, api.app().settings().sandbox)?;
     Ok(ShopperCall { token, body })
 }
 

@@ -9,18 +9,18 @@ use utoipa::ToSchema;
 use crate::{
     Api,
     error_responses::{PostErrors, RotationErrors},
-    fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
     problem::Problem,
+    request_body::request_body,
     v1::response,
 };
 
-/// How the key that signs the request is rotated.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct Rotation {
-    /// Whether the old key ends at once; by default it works for 14 more days.
-    revoke_old: Option<bool>,
+request_body! {
+    /// How the key that signs the request is rotated.
+    pub(crate) struct Rotation {
+        /// Whether the old key ends at once; by default it works for 14 more days.
+        revoke_old: Option<bool>,
+    }
 }
 
 /// A new API key and secret, which are returned only here.
@@ -72,20 +72,13 @@ impl<'a> RotatedPairBody<'a> {
 pub(crate) async fn rotate(
     api: web::Data<Api>,
     Signer(signer): Signer,
-    Command(post): Command,
+    Command(post): Command<Rotation>,
 ) -> Result<HttpResponse, Problem> {
-    let old = if revokes_old(&post.body)? {
+    let old = if post.body.revoke_old.unwrap_or(false) {
         OldKeyPolicy::Revoked
     } else {
         OldKeyPolicy::Grace
     };
     let reply = rotate::rotate(api.app(), post.context, signer, old).await?;
     Ok(response::reply(reply))
-}
-
-/// Reads `{"revoke_old"?: bool}`.
-pub(crate) fn revokes_old(body: &JsonBody) -> Result<bool, Problem> {
-    let mut fields = FieldReader::of(body);
-    let revoke_old = fields.optional("revoke_old", flag);
-    fields.finish(Some(revoke_old.unwrap_or(false)))
 }

@@ -9,6 +9,7 @@ use crate::{
     error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
+    request_body::Empty,
     v1::response,
 };
 
@@ -25,7 +26,7 @@ use crate::{
         ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once."),
     ),
-    request_body = Option<crate::schema::Empty>,
+    request_body = Option<Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
         PostErrors,

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::rotate_secret::{self, OldSecretPolicy};
-use utoipa::ToSchema;
 
 use super::body::EndpointBody;
 use crate::{
@@ -10,15 +9,16 @@ use crate::{
     error_responses::{PostErrors, RotateSecretErrors},
     gate::{ActiveSigner, post::Command},
     problem::Problem,
-    v1::{api_keys::rotate::revokes_old, response},
+    request_body::request_body,
+    v1::response,
 };
 
-/// How the secret is rotated.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct SecretRotation {
-    /// Whether the old secret ends at once; by default both sign for 24 hours.
-    revoke_old: Option<bool>,
+request_body! {
+    /// How the secret is rotated.
+    pub(crate) struct SecretRotation {
+        /// Whether the old secret ends at once; by default both sign for 24 hours.
+        revoke_old: Option<bool>,
+    }
 }
 
 /// Rotate the webhook secret
@@ -42,9 +42,9 @@ pub(crate) struct SecretRotation {
 pub(crate) async fn rotate_secret(
     api: web::Data<Api>,
     _: ActiveSigner,
-    Command(post): Command,
+    Command(post): Command<SecretRotation>,
 ) -> Result<HttpResponse, Problem> {
-    let old = if revokes_old(&post.body)? {
+    let old = if post.body.revoke_old.unwrap_or(false) {
         OldSecretPolicy::Revoked
     } else {
         OldSecretPolicy::Overlaps

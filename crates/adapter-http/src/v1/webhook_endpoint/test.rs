@@ -9,6 +9,7 @@ use crate::{
     gate::{ActiveSigner, post::Command},
     limits::RetryAfter,
     problem::Problem,
+    request_body::Empty,
     v1::events::attempt::AttemptBody,
     v1::response,
 };
@@ -24,7 +25,7 @@ use crate::{
     operation_id = "testWebhookEndpoint",
     params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
-    request_body = Option<crate::schema::Empty>,
+    request_body = Option<Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),
         PostErrors,
