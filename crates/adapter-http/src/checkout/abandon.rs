@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, abandon};
 
-use super::shopper::{self, StateSchema};
+use super::{page, shopper};
 use crate::{
     Api, error_responses::ShopperErrors, limits::ShopperAction, problem::Problem,
     request_body::Empty,
@@ -20,7 +20,7 @@ use crate::{
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Option<Empty>,
     responses(
-        (status = 200, body = StateSchema, description = "The state of the payment."),
+        (status = 200, body = page::ShopperState, description = "The state of the payment."),
         ShopperErrors,
     ),
     security(("pay_token" = [])),

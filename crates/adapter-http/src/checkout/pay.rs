@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, pay};
 
-use super::shopper::{self, StateSchema};
+use super::{page, shopper};
 use crate::{
     Api,
     error_responses::{PayErrors, ShopperErrors},
@@ -36,7 +36,7 @@ request_body! {
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Payment,
     responses(
-        (status = 200, body = StateSchema, description = "The state of the payment."),
+        (status = 200, body = page::ShopperState, description = "The state of the payment."),
         ShopperErrors, PayErrors,
     ),
     security(("pay_token" = [])),

@@ -7,17 +7,16 @@ use actix_web::{
 };
 use oncharge_application::{
     Error,
-    checkout::{ShopperState, shopper_view},
+    checkout::{self, shopper_view},
 };
-use utoipa::ToSchema;
 
-use super::page::state;
 use crate::{
     Api,
     gate::{self, body, post::check_media_type},
     json,
     limits::{RetryAfter, ShopperAction},
     problem::Problem,
+    render::shopper_state::ShopperState,
     request_body::RequestBody,
 };
 
@@ -38,10 +37,10 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 pub(super) fn respond(
     api: &Api,
     request: &HttpRequest,
-    outcome: Result<ShopperState, Problem>,
+    outcome: Result<checkout::ShopperState, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let state = outcome.map_err(|problem| gate::count_auth_failure(api, request, problem))?;
-    Ok(HttpResponse::Ok().json(state::ShopperState::new(state.status, state.next)))
+    Ok(HttpResponse::Ok().json(ShopperState::from(state)))
 }
 
 /// A shopper's action whose token, rate limit and body have been checked.
@@ -76,42 +75,7 @@ pub(super) async fn check_call<'a, T: RequestBody>(
     Ok(ShopperCall { token, body })
 }
 
-/// The state of a payment, returned by every shopper's call.
-#[derive(ToSchema)]
-#[schema(as = ShopperState)]
-#[expect(
-    dead_code,
-    reason = "describes what `page::state::ShopperState` writes"
-)]
-pub(crate) struct StateSchema {
-    /// The session's status.
-    status: crate::schema::SessionStatus,
-    /// The type of the shopper's next step.
-    next: NextSchema,
-}
-
-/// The shopper's next step.
-#[derive(ToSchema)]
-#[schema(as = Next)]
-#[expect(
-    dead_code,
-    reason = "describes what `page::state::ShopperState` writes"
-)]
-struct NextSchema {
-    /// The type of the step.
-    #[schema(value_type = crate::schema::NextType)]
-    r#type: String,
-    /// For `challenge`: the page to show in a frame.
-    #[schema(format = "uri")]
-    url: Option<String>,
-    /// For `retry`: why the attempt failed.
-    #[schema(value_type = Option<crate::schema::RetryReason>)]
-    reason: Option<String>,
-    /// For `retry`: whether the next attempt is the last one.
-    last_try: Option<bool>,
-}
-
-/// Pages answer a missing token like an invalid one.
+/// Pages treat a missing token like an invalid one.
 pub(super) fn is_bad_token(problem: &Problem) -> bool {
     matches!(
         problem,

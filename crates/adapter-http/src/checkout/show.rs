@@ -16,8 +16,8 @@ use url::{Url, form_urlencoded};
 
 use super::{
     page::{
-        ErrorKind, ErrorModel, PageError, PageModel, RenderedPage, render, render_error,
-        state::ShopperState,
+        ErrorKind, ErrorModel, PageError, PageModel, RenderedPage, ShopperState, render,
+        render_error,
     },
     security_headers::frame_ancestors,
     shopper::is_bad_token,
@@ -61,7 +61,6 @@ fn checkout_page(
     let fields = psp.fields_url(session.id, "", "");
     let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
     fields_url.set_query(None);
-    let state = view.state();
     let remaining = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {
         session_id: &session.id.to_string(),
@@ -70,7 +69,7 @@ fn checkout_page(
         branding: &merchant.branding,
         reference: session.reference.as_str(),
         amount: session.amount,
-        state: &ShopperState::new(state.status, state.next),
+        state: &ShopperState::from(view.state()),
         expires_in_seconds: u64::try_from(remaining).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalize(session.account.connector()),

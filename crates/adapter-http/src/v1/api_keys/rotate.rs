@@ -2,17 +2,14 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
-use oncharge_domain::{merchant::ApiKey, time::Timestamp};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{
     Api,
     error_responses::{PostErrors, RotationErrors},
     gate::{Signer, post::Command},
     problem::Problem,
+    render::{self, api_key::RotatedPairBody},
     request_body::request_body,
-    v1::response,
 };
 
 request_body! {
@@ -20,30 +17,6 @@ request_body! {
     pub(crate) struct Rotation {
         /// Whether the old key ends at once; by default it works for 14 more days.
         revoke_old: Option<bool>,
-    }
-}
-
-/// A new API key and secret, which are returned only here.
-#[derive(Serialize, ToSchema)]
-#[schema(as = RotatedPair)]
-pub(crate) struct RotatedPairBody<'a> {
-    /// For `X-Oncharge-Key`.
-    api_key: &'a str,
-    /// The secret that signs requests. Keep it confidential.
-    api_secret: &'a str,
-    /// When the key that signed the request ends.
-    #[schema(value_type = String, format = DateTime)]
-    previous_key_ends_at: Option<String>,
-}
-
-impl<'a> RotatedPairBody<'a> {
-    /// The new pair and the key that it replaces.
-    pub(crate) fn new(api_key: &'a str, api_secret: &'a str, replaced: &ApiKey) -> Self {
-        Self {
-            api_key,
-            api_secret,
-            previous_key_ends_at: replaced.ends_at.map(Timestamp::rfc3339),
-        }
     }
 }
 
@@ -80,5 +53,5 @@ pub(crate) async fn rotate(
         OldKeyPolicy::Grace
     };
     let reply = rotate::rotate(api.app(), post.context, signer, old).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

@@ -4,14 +4,13 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::events::{self, ListEvents};
 use oncharge_domain::session::EventKind;
 
-use super::body::EventBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
     gate::ListRequest,
     problem::Problem,
     query::{PageLimit, query_parameters},
-    v1::response::{self, Page},
+    render::{event::EventBody, page::Page},
 };
 
 query_parameters! {
@@ -53,5 +52,5 @@ pub(crate) async fn list(
         kind: query.r#type,
     };
     let listed = events::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(response::page(&listed, |event| EventBody::from(event))))
+    Ok(HttpResponse::Ok().json(Page::new(&listed, |event| EventBody::from(event))))
 }

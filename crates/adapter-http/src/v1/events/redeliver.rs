@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::redeliver;
 
-use super::body::EventBody;
 use crate::{
     Api,
     error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
+    render::{self, event::EventBody},
     request_body::Empty,
-    v1::response,
 };
 
 /// Deliver an event again
@@ -40,5 +39,5 @@ pub(crate) async fn redeliver(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = redeliver::redeliver(api.app(), post.context, &id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

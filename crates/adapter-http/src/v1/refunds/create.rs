@@ -4,15 +4,14 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::refunds::request::{self, NewRefund};
 use oncharge_domain::{currency::Currency, text::Reference};
 
-use super::body::OrderedRefundBody;
 use crate::{
     Api,
     error_responses::{PostErrors, RefundErrors},
     gate::post::Post,
     problem::Problem,
+    render::{self, refund::OrderedRefundBody},
     request_body::{request_body, values::MinorUnits},
     request_log::log_session,
-    v1::response,
 };
 
 request_body! {
@@ -67,5 +66,5 @@ pub(crate) async fn create(
         log_session(session);
     }
     let reply = request::request(api.app(), post.context, new).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

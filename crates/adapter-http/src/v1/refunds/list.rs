@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::refunds::list::{self, ListRefunds};
 
-use super::body::RefundBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
     gate::ListRequest,
     problem::Problem,
     query::{PageLimit, query_parameters},
-    v1::response::{self, Page},
+    render::{page::Page, refund::RefundBody},
 };
 
 query_parameters! {
@@ -47,5 +46,5 @@ pub(crate) async fn list(
         session_id: query.session_id,
     };
     let listed = list::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(response::page(&listed, |refund| RefundBody::from(refund))))
+    Ok(HttpResponse::Ok().json(Page::new(&listed, |refund| RefundBody::from(refund))))
 }

@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::cancel;
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::{CancelErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
+    render::{self, session::SessionBody},
     request_body::Empty,
-    v1::response,
 };
 
 /// Cancel an authorized payment
@@ -40,5 +39,5 @@ pub(crate) async fn cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = cancel::cancel(api.app(), post.context, &id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::capture;
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::{CaptureErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
+    render::{self, session::SessionBody},
     request_body::{request_body, values::MinorUnits},
-    v1::response,
 };
 
 request_body! {
@@ -50,5 +49,5 @@ pub(crate) async fn capture(
 ) -> Result<HttpResponse, Problem> {
     let amount = post.body.amount.map(MinorUnits::get);
     let reply = capture::capture(api.app(), post.context, &id, amount).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

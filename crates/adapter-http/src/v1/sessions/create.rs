@@ -7,14 +7,13 @@ use oncharge_domain::{
     text::{Contact, Email, Metadata, OrderId, Phone, Reference, ReturnUrl},
 };
 
-use super::body::CreatedSessionBody;
 use crate::{
     Api,
     error_responses::{CreateErrors, PostErrors},
     gate::post::Post,
     problem::Problem,
+    render::{self, session::CreatedSessionBody},
     request_body::{NonEmpty, request_body, values::MinorUnits},
-    v1::response,
 };
 
 request_body! {
@@ -108,5 +107,5 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     let new = NewCheckout::try_from(post.body)?;
     let reply = create::create(api.app(), post.context, new).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::expire;
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
+    render::{self, session::SessionBody},
     request_body::Empty,
-    v1::response,
 };
 
 /// Expire an unpaid session
@@ -39,5 +38,5 @@ pub(crate) async fn expire(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = expire::expire(api.app(), post.context, &id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

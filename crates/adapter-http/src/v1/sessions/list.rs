@@ -9,14 +9,13 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
     gate::ListRequest,
     problem::Problem,
     query::{PageLimit, query_parameters},
-    v1::response::{self, Page},
+    render::{page::Page, session::SessionBody},
 };
 
 query_parameters! {
@@ -80,6 +79,6 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let listed = list::list(api.app(), merchant.id, query.into()).await?;
     let now = api.app().now();
-    let page = response::page(&listed, |session| SessionBody::at(session, now));
+    let page = Page::new(&listed, |session| SessionBody::at(session, now));
     Ok(HttpResponse::Ok().json(page))
 }

@@ -3,14 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::rotate_secret::{self, OldSecretPolicy};
 
-use super::body::EndpointBody;
 use crate::{
     Api,
     error_responses::{PostErrors, RotateSecretErrors},
     gate::{ActiveSigner, post::Command},
     problem::Problem,
+    render::{self, webhook_endpoint::EndpointBody},
     request_body::request_body,
-    v1::response,
 };
 
 request_body! {
@@ -50,5 +49,5 @@ pub(crate) async fn rotate_secret(
         OldSecretPolicy::Overlaps
     };
     let reply = rotate_secret::rotate_secret(api.app(), post.context, old).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

@@ -4,12 +4,12 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::endpoint;
 use oncharge_domain::webhook::EndpointUrl;
 
-use super::body::EndpointBody;
 use crate::{
     Api,
     error_responses::{ActiveKeyErrors, ChangeErrors},
     gate::{ActiveSigner, post::Put},
     problem::Problem,
+    render::webhook_endpoint::EndpointBody,
     request_body::request_body,
 };
 

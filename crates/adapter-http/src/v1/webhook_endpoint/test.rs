@@ -9,9 +9,8 @@ use crate::{
     gate::{ActiveSigner, post::Command},
     limits::RetryAfter,
     problem::Problem,
+    render::{self, delivery_attempt::AttemptBody},
     request_body::Empty,
-    v1::events::attempt::AttemptBody,
-    v1::response,
 };
 
 /// Test the webhook endpoint
@@ -40,5 +39,5 @@ pub(crate) async fn test(
     let counted = api.limits().count_endpoint_test(signer.merchant.id);
     counted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
     let reply = test::test(api.app(), post.context, signer.key.id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }
