@@ -1,7 +1,7 @@
 //! All routes.
 
-use actix_web::{Route, guard, middleware::from_fn, web};
-use oncharge_host_guard::AllowedHosts;
+use actix_web::{middleware::from_fn, web};
+use oncharge_http_server::{AllowedHosts, get_or_head};
 
 use crate::{
     guard::{probe_guard, view_guard},
@@ -33,9 +33,4 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, ops: Ops, hosts: AllowedHo
                 .route("/readyz", get_or_head().to(health::readyz))
                 .route("/metrics", get_or_head().to(metrics::metrics)),
         );
-}
-
-/// `GET`, and `HEAD`, whose response is sent without its body.
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
