@@ -33,8 +33,7 @@ request_body! {
     path = "/v1/api_keys/rotate",
     tag = "API keys",
     operation_id = "rotateApiKey",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = Option<Rotation>,
     responses(
         (status = 201, body = RotatedPairBody<'_>, description = "The new key and secret."),

@@ -23,8 +23,7 @@ use crate::{
     operation_id = "redeliverEvent",
     params(
         ("id" = String, Path, description = "The event's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
     request_body = Option<Empty>,
     responses(

@@ -52,8 +52,7 @@ impl TryFrom<NewRefundBody> for NewRefund {
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "createRefund",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = NewRefundBody,
     responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),
 )]

@@ -22,8 +22,7 @@ use crate::{
     operation_id = "cancelSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
     request_body = Option<Empty>,
     responses(

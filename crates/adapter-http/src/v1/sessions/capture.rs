@@ -31,8 +31,7 @@ request_body! {
     operation_id = "captureSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
     request_body = Option<NewCapture>,
     responses(

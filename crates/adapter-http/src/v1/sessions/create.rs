@@ -96,8 +96,7 @@ impl TryFrom<NewSession> for NewCheckout {
     path = "/v1/checkout/sessions",
     tag = "Checkout sessions",
     operation_id = "createSession",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = NewSession,
     responses((status = 201, body = CreatedSessionBody<'_>, description = "Created."), PostErrors, CreateErrors),
 )]

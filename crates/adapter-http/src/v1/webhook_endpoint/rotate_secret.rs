@@ -29,8 +29,7 @@ request_body! {
     path = "/v1/webhook_endpoint/rotate_secret",
     tag = "Webhooks",
     operation_id = "rotateWebhookSecret",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = Option<SecretRotation>,
     responses(
         (status = 200, body = EndpointBody<'_>, description = "The endpoint, with its new secret."),

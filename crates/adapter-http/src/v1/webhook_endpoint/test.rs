@@ -22,8 +22,7 @@ use crate::{
     path = "/v1/webhook_endpoint/test",
     tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = Option<Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),
