@@ -10,6 +10,7 @@ use std::{
 
 use actix_web::{dev::Extensions, rt::net::TcpStream};
 use ipnet::IpNet;
+use oncharge_http_server::time_limits;
 use socket2::SockRef;
 
 use crate::limits::address::Address;
@@ -32,7 +33,7 @@ impl ConnectionLimits {
         Self {
             total: 16_384,
             per_address: 256,
-            stall_timeout: Duration::from_secs(30),
+            stall_timeout: time_limits::STALL,
         }
     }
 }
@@ -68,10 +69,7 @@ impl Connections {
             return;
         };
         let socket = SockRef::from(stream);
-        // Sent data must be acknowledged in time. Reads have their own time limits: for a request's
-        // head, its body and an idle connection.
-        #[cfg(target_os = "linux")]
-        let _ = socket.set_tcp_user_timeout(Some(self.limits.stall_timeout));
+        time_limits::limit_stalls(&socket, self.limits.stall_timeout);
         let Ok(peer) = stream.peer_addr() else {
             return;
         };

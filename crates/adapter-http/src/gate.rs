@@ -8,7 +8,7 @@ pub(crate) mod body;
 mod credentials;
 pub(crate) mod post;
 
-use std::{future, rc::Rc, sync::Arc};
+use std::{future, sync::Arc};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
@@ -24,13 +24,12 @@ use oncharge_domain::{
     signing::{SignedRequest, is_within_tolerance, parse_timestamp},
 };
 
-use self::credentials::Credentials;
+use self::{credentials::Credentials, post::Warning};
 use crate::{
     Api,
-    fields::JsonBody,
     limits::{RateLimitStatus, RetryAfter, address::Address},
     problem::Problem,
-    query::Query,
+    query::{Query, QueryParameters},
     request_log::log_caller,
 };
 
@@ -42,6 +41,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 struct AuthenticatedRequest {
     principal: Arc<Principal>,
     body: web::Bytes,
+    /// Whether this is a sandbox, whose rules for URLs are looser.
+    sandbox: bool,
 }
 
 /// The middleware.
@@ -66,13 +67,8 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     if let Some(rate_limit_status) = rate_limit_status {
         rate_limit_status.write_headers(response.headers_mut());
     }
-    let body = response
-        .request()
-        .extensions()
-        .get::<Rc<JsonBody>>()
-        .cloned();
-    let warning = body.and_then(|body| body.warning());
-    if let Some(warning) = warning.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let warning = response.request().extensions_mut().remove::<Warning>();
+    if let Some(warning) = warning.and_then(|Warning(text)| HeaderValue::try_from(text).ok()) {
         let name = HeaderName::from_static("oncharge-warning");
         response.headers_mut().insert(name, warning);
     }
@@ -125,7 +121,11 @@ async fn run_checks(
     *rate_limit_status = Some(status);
     permitted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
     authenticate::record_use(api.app(), &principal);
-    Ok(AuthenticatedRequest { principal, body })
+    Ok(AuthenticatedRequest {
+        principal,
+        body,
+        sandbox: api.app().settings().sandbox,
+    })
 }
 
 async fn find(api: &Api, key: &str) -> Result<Arc<Principal>, Problem> {
@@ -175,8 +175,11 @@ pub(crate) fn count_auth_failure(api: &Api, request: &HttpRequest, problem: Prob
 /// The merchant of a request without query parameters, for handlers that only read.
 pub(crate) struct Caller(pub(crate) Arc<Merchant>);
 
-/// The merchant of a list request; the handler reads the query parameters.
-pub(crate) struct ListCaller(pub(crate) Arc<Merchant>);
+/// The merchant of a list request, and its query parameters.
+pub(crate) struct ListRequest<T> {
+    pub(crate) merchant: Arc<Merchant>,
+    pub(crate) query: T,
+}
 
 impl FromRequest for Caller {
     type Error = Problem;
@@ -190,15 +193,18 @@ impl FromRequest for Caller {
     }
 }
 
-impl FromRequest for ListCaller {
+impl<T: QueryParameters> FromRequest for ListRequest<T> {
     type Error = Problem;
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let authenticated = authenticated(request);
-        future::ready(
-            authenticated.map(|authenticated| Self(Arc::clone(&authenticated.principal.merchant))),
-        )
+        let list_request = authenticated(request).and_then(|authenticated| {
+            Ok(Self {
+                merchant: Arc::clone(&authenticated.principal.merchant),
+                query: T::read(request.query_string())?,
+            })
+        });
+        future::ready(list_request)
     }
 }
 

@@ -79,7 +79,7 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
     components(schemas(
         crate::problem::ErrorBody,
         crate::schema::IdempotencyKey,
-        crate::v1::events::body::TestBody,
+        crate::render::event::TestBody,
     )),
     security(("key" = [], "timestamp" = [], "signature" = [])),
     tags(

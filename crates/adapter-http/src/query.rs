@@ -1,4 +1,7 @@
-//! Reads query parameters; the error names the first one that violates its rule.
+//! Query parameters: one struct that is their OpenAPI description and their reader.
+//!
+//! [`query_parameters!`] defines the struct; an error names the first parameter that violates its
+//! rule.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -17,9 +20,50 @@ use crate::{
 };
 
 /// Default number of items per page.
-pub(crate) const DEFAULT_LIMIT: u32 = 20;
+const DEFAULT_LIMIT: u32 = 20;
 /// Maximum number of items per page.
-pub(crate) const MAX_LIMIT: u32 = 100;
+const MAX_LIMIT: u32 = 100;
+
+/// The query parameters of an endpoint.
+pub(crate) trait QueryParameters: Sized {
+    /// Reads a query string.
+    fn read(query: &str) -> Result<Self, Problem>;
+}
+
+/// Defines [`QueryParameters`] with their description.
+macro_rules! query_parameters {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $name:ident {
+            $($(#[$field_attribute:meta])* $field:ident: $type:ty,)*
+        }
+    ) => {
+        #[derive(utoipa::IntoParams)]
+        #[into_params(parameter_in = Query)]
+        $(#[$attribute])*
+        $visibility struct $name {
+            $($(#[$field_attribute])* $field: $type,)*
+        }
+
+        impl $crate::query::QueryParameters for $name {
+            fn read(query: &str) -> Result<Self, $crate::problem::Problem> {
+                use $crate::query::{Parameter, Query, parameter_name};
+                let names = [$(parameter_name(stringify!($field))),*];
+                let query = Query::parse(query, &names)?;
+                Ok(Self {
+                    $($field: Parameter::read(&query, parameter_name(stringify!($field)))?,)*
+                })
+            }
+        }
+    };
+}
+
+pub(crate) use query_parameters;
+
+/// The name of a field's parameter: `type` for `r#type`.
+pub(crate) fn parameter_name(field: &'static str) -> &'static str {
+    field.strip_prefix("r#").unwrap_or(field)
+}
 
 /// The parameters of a query, all known to the endpoint and each at most once: a misspelled filter
 /// must not return unrelated data.
@@ -50,71 +94,98 @@ impl<'a> Query<'a> {
         Self::parse(query, &[]).map(drop)
     }
 
-    /// The decoded value of a parameter.
-    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+    fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(AsRef::as_ref)
     }
+}
 
-    fn read<T>(
-        &self,
-        name: &'static str,
-        rule: impl Into<Cow<'static, str>>,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Result<Option<T>, Problem> {
-        self.text(name)
-            .map(|text| read(text).ok_or_else(|| bad(name, rule)))
+/// A query parameter.
+pub(crate) trait Parameter: Sized {
+    /// Reads the parameter of this name.
+    fn read(query: &Query<'_>, name: &'static str) -> Result<Self, Problem>;
+}
+
+/// A parameter that may be absent.
+impl<T: ParameterValue> Parameter for Option<T> {
+    fn read(query: &Query<'_>, name: &'static str) -> Result<Self, Problem> {
+        query
+            .text(name)
+            .map(|text| T::parse(text).map_err(|rule| bad(name, rule)))
             .transpose()
     }
+}
 
-    /// `limit`, or its default.
-    pub(crate) fn limit(&self) -> Result<u32, Problem> {
-        let read = |text: &str| {
-            let digits = text.bytes().all(|b| b.is_ascii_digit());
-            text.parse()
-                .ok()
-                .filter(|limit| digits && (1..=MAX_LIMIT).contains(limit))
-        };
-        let limit = self.read("limit", "must be an integer from 1 to 100", read)?;
-        Ok(limit.unwrap_or(DEFAULT_LIMIT))
+/// The maximum number of items on a page, or its default.
+pub(crate) struct PageLimit(pub(crate) u32);
+
+impl Parameter for PageLimit {
+    fn read(query: &Query<'_>, name: &'static str) -> Result<Self, Problem> {
+        Option::read(query, name).map(|limit| limit.unwrap_or(Self(DEFAULT_LIMIT)))
     }
+}
 
-    /// `status`.
-    pub(crate) fn status(&self) -> Result<Option<StatusName>, Problem> {
-        let names = StatusName::ALL.iter().map(|status| status.name());
-        self.read("status", one_of(names), |name| name.parse().ok())
+/// A value of a parameter.
+pub(crate) trait ParameterValue: Sized {
+    /// Parses the text, or returns what is wrong with it.
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>>;
+}
+
+impl ParameterValue for PageLimit {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        let has_only_digits = text.bytes().all(|b| b.is_ascii_digit());
+        match text.parse() {
+            Ok(limit) if has_only_digits && (1..=MAX_LIMIT).contains(&limit) => Ok(Self(limit)),
+            _ => Err(format!("must be an integer from 1 to {MAX_LIMIT}").into()),
+        }
     }
+}
 
-    /// `type`, of an event.
-    pub(crate) fn event_kind(&self) -> Result<Option<EventKind>, Problem> {
-        let names = EventKind::ALL.iter().map(|kind| kind.name());
-        self.read("type", one_of(names), |name| name.parse().ok())
+/// Any text.
+impl ParameterValue for String {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        Ok(text.to_owned())
     }
+}
 
-    /// `reference`.
-    pub(crate) fn reference(&self) -> Result<Option<Reference>, Problem> {
-        self.read("reference", TEXT, |text| Reference::parse(text).ok())
-    }
-
-    /// `order_id`.
-    pub(crate) fn order_id(&self) -> Result<Option<OrderId>, Problem> {
-        self.read("order_id", TEXT, |text| OrderId::parse(text).ok())
-    }
-
-    /// `psp_reference`.
-    pub(crate) fn psp_reference(&self) -> Result<Option<PspReference>, Problem> {
-        let rule = "must be 1 to 255 visible ASCII characters";
-        self.read("psp_reference", rule, |text| PspReference::parse(text).ok())
-    }
-
-    /// A point in time in RFC 3339.
-    pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
+/// A point in time in RFC 3339.
+impl ParameterValue for Timestamp {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
         let rule = "must be an RFC 3339 time, such as 2026-02-07T12:00:00Z; in a query, encode the + of \
              an offset as %2B";
-        self.read(name, rule, |text| {
-            OffsetDateTime::parse(text, &Rfc3339)
-                .ok()
-                .map(Timestamp::new)
-        })
+        let time = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| rule)?;
+        Ok(Self::new(time))
+    }
+}
+
+impl ParameterValue for StatusName {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        let names = || Self::ALL.iter().map(|status| status.name());
+        text.parse().map_err(|_| one_of(names()).into())
+    }
+}
+
+impl ParameterValue for EventKind {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        let names = || Self::ALL.iter().map(|kind| kind.name());
+        text.parse().map_err(|_| one_of(names()).into())
+    }
+}
+
+impl ParameterValue for Reference {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        Self::parse(text).map_err(|_| TEXT.into())
+    }
+}
+
+impl ParameterValue for OrderId {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        Self::parse(text).map_err(|_| TEXT.into())
+    }
+}
+
+impl ParameterValue for PspReference {
+    fn parse(text: &str) -> Result<Self, Cow<'static, str>> {
+        Self::parse(text).map_err(|_| "must be 1 to 255 visible ASCII characters".into())
     }
 }
 
@@ -143,15 +214,22 @@ fn unknown(name: &str, allowed: &[&str]) -> Problem {
 mod tests {
     use super::*;
 
-    const NAMES: [&str; 4] = ["limit", "status", "reference", "created_after"];
+    query_parameters! {
+        struct Filter {
+            #[param(value_type = Option<u32>)]
+            limit: PageLimit,
+            #[param(value_type = Option<String>)]
+            status: Option<StatusName>,
+            #[param(value_type = Option<String>)]
+            reference: Option<Reference>,
+            #[param(value_type = Option<String>)]
+            created_after: Option<Timestamp>,
+        }
+    }
 
     #[test]
     fn parameters_are_validated() {
-        let limit = |query| {
-            Query::parse(query, &NAMES)
-                .and_then(|query| query.limit())
-                .ok()
-        };
+        let limit = |query| Filter::read(query).ok().map(|filter| filter.limit.0);
         assert_eq!(limit(""), Some(20));
         assert_eq!(limit("limit=1"), Some(1));
         assert_eq!(limit("limit=100"), Some(100));
@@ -164,37 +242,23 @@ mod tests {
             "limit=1&limit=1",
             "limit=1&unknown=1",
             "Limit=1",
-        ] {
-            assert_eq!(limit(bad), None, "{bad}");
-        }
-        let query = Query::parse(
-            "status=captured&reference=a%20b%2B&created_after=2026-02-07T13:00:00%2B01:00",
-            &NAMES,
-        )
-        .unwrap();
-        assert_eq!(query.status().unwrap(), Some(StatusName::Captured));
-        assert_eq!(query.reference().unwrap().unwrap().as_str(), "a b+");
-        let time = query.time("created_after").unwrap().unwrap();
-        assert_eq!(time.unix_seconds(), 1_770_465_600);
-        for bad in ["status=paid", "status=", "status=Captured"] {
-            assert!(
-                Query::parse(bad, &NAMES).unwrap().status().is_err(),
-                "{bad}"
-            );
-        }
-        for bad in [
+            "status=paid",
+            "status=",
+            "status=Captured",
             "created_after=2026-02-07",
             "created_after=0",
             "created_after=",
+            "reference=%ff",
         ] {
-            assert!(
-                Query::parse(bad, &NAMES)
-                    .unwrap()
-                    .time("created_after")
-                    .is_err(),
-                "{bad}"
-            );
+            assert_eq!(limit(bad), None, "{bad}");
         }
-        assert!(Query::parse("reference=%ff", &NAMES).is_err());
+        let filter = Filter::read(
+            "status=captured&reference=a%20b%2B&created_after=2026-02-07T13:00:00%2B01:00",
+        )
+        .unwrap();
+        assert_eq!(filter.status, Some(StatusName::Captured));
+        assert_eq!(filter.reference.unwrap().as_str(), "a b+");
+        let time = filter.created_after.unwrap();
+        assert_eq!(time.unix_seconds(), 1_770_465_600);
     }
 }

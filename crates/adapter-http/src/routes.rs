@@ -1,6 +1,7 @@
 //! All routes.
 
-use actix_web::{HttpResponse, Resource, Route, guard, middleware::from_fn, web};
+use actix_web::{HttpResponse, Resource, middleware::from_fn, web};
+use oncharge_http_server::get_or_head;
 
 use crate::{
     checkout, docs, gate, home, openapi,
@@ -65,11 +66,6 @@ pub(crate) fn routes(config: &mut web::ServiceConfig) {
     }
     config
         .default_service(web::to(unknown_path));
-}
-
-/// `GET`, and `HEAD`, whose response is sent without its body.
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// A path; methods other than its routes' are answered with the list of allowed ones.

@@ -2,7 +2,7 @@
 
 use oncharge_domain::{currency::Currency, session::EventKind};
 use utoipa::{
-    PartialSchema, ToSchema,
+    IntoParams, PartialSchema, ToSchema,
     openapi::{
         ObjectBuilder, RefOr, Type,
         schema::{Object, Schema, SchemaType},
@@ -14,6 +14,16 @@ use utoipa::{
 #[schema(pattern = "^[!-~]{1,255}$", value_type = String)]
 #[expect(dead_code, reason = "describes a header, which is read as text")]
 pub(crate) struct IdempotencyKey(String);
+
+/// The header that identifies a request.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "describes a header, which is read as text")]
+pub(crate) struct IdempotencyHeader {
+    /// The same request with the same key is executed once.
+    #[param(rename = "Idempotency-Key")]
+    key: Option<IdempotencyKey>,
+}
 
 pub(crate) fn currencies() -> Object {
     ObjectBuilder::new()
@@ -71,10 +81,6 @@ pub(crate) fn reference() -> Object {
         .examples([serde_json::json!("order-42")])
         .build()
 }
-
-/// An object whose members are ignored.
-#[derive(ToSchema)]
-pub(crate) struct Empty {}
 
 macro_rules! schema_enums {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(

@@ -1,17 +1,11 @@
 //! The HTTP server, bound to a listener that the caller has opened.
 
-use std::{io, net::TcpListener, time::Duration};
+use std::{io, net::TcpListener};
 
 use actix_web::{App, HttpServer, dev::Server, middleware::from_fn, web::Data};
+use oncharge_http_server::time_limits;
 
 use crate::{Api, connections::Connections, request_log::request_log, routes::routes};
-
-/// Time limit for a request's head; a slower one is answered 408 without a body.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that a client gets to notice a disconnect.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a shutdown waits for requests in progress, in seconds.
-const SHUTDOWN_SECONDS: u64 = 10;
 
 /// Serves the merchant API, the hosted checkout and PSP notifications with this many worker
 /// threads. The server runs while the returned future is polled; `handle().stop(true)` ends it
@@ -30,11 +24,11 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
     Ok(HttpServer::new(factory)
         .workers(workers)
         .on_connect(move |stream, extensions| connections.admit(stream, extensions))
-        .client_request_timeout(HEAD_TIMEOUT)
-        .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .client_request_timeout(time_limits::HEAD)
+        .client_disconnect_timeout(time_limits::DISCONNECT)
         .keep_alive(limits.stall_timeout)
         .max_connections(limits.total.div_euclid(workers).max(1))
-        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .shutdown_timeout(time_limits::SHUTDOWN_SECONDS)
         .disable_signals()
         .listen(listener)?
         .run())

@@ -2,8 +2,6 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod events;
-pub(crate) mod failure;
 pub(crate) mod refunds;
-pub(crate) mod response;
 pub(crate) mod sessions;
 pub(crate) mod webhook_endpoint;

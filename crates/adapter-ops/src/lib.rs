@@ -2,8 +2,8 @@
 //!
 //! Start reading at `routes`: all routes on one screen.
 
+mod guard;
 mod health;
-mod host_guard;
 mod metrics;
 mod ops;
 mod queue_history;

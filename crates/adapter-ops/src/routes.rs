@@ -1,12 +1,11 @@
 //! All routes.
 
-use actix_web::{Route, guard, middleware::from_fn, web};
-use oncharge_host_guard::AllowedHosts;
+use actix_web::{middleware::from_fn, web};
+use oncharge_http_server::{AllowedHosts, get_or_head};
 
 use crate::{
-    health,
-    host_guard::{host_guard, probe_guard},
-    metrics,
+    guard::{probe_guard, view_guard},
+    health, metrics,
     ops::Ops,
     view,
 };
@@ -18,7 +17,7 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, ops: Ops, hosts: AllowedHo
         .app_data(web::Data::new(hosts))
         .service(
             web::scope("/ops")
-                .wrap(from_fn(host_guard))
+                .wrap(from_fn(view_guard))
                 .route("", web::to(view::home))
                 .route("/", web::to(view::overview))
                 .route("/sessions", web::to(view::sessions))
@@ -34,9 +33,4 @@ pub(crate) fn routes(config: &mut web::ServiceConfig, ops: Ops, hosts: AllowedHo
                 .route("/readyz", get_or_head().to(health::readyz))
                 .route("/metrics", get_or_head().to(metrics::metrics)),
         );
-}
-
-/// `GET`, and `HEAD`, whose response is sent without its body.
-fn get_or_head() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }

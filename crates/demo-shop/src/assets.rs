@@ -7,6 +7,13 @@ use crate::integration::EMBED_JS;
 /// The CSS properties shared by all of OnCharge's pages.
 const TOKENS_CSS: &str = include_str!("../../../assets/tokens.css");
 
+/// The rules that other pages of OnCharge share, and the shop's own rules.
+const SHOP_CSS: &str = concat!(
+    include_str!("../../../assets/base.css"),
+    include_str!("../../../assets/bar_pages.css"),
+    include_str!("../assets/shop.css"),
+);
+
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
@@ -14,7 +21,7 @@ const JS: &str = "text/javascript; charset=utf-8";
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     for (path, kind, text) in [
         ("/tokens.css", CSS, TOKENS_CSS),
-        ("/shop.css", CSS, include_str!("../assets/shop.css")),
+        ("/shop.css", CSS, SHOP_CSS),
         ("/order.css", CSS, include_str!("../assets/order.css")),
         ("/cart.js", JS, include_str!("../assets/cart.js")),
         ("/embed.js", JS, EMBED_JS),

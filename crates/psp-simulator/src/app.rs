@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oncharge_host_guard::AllowedHosts;
+use oncharge_http_server::AllowedHosts;
 use tokio::sync::Notify;
 
 use crate::config::Secret;

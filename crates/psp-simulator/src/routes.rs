@@ -5,7 +5,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse, ResponseError as _};
-use oncharge_host_guard::is_cross_origin;
+use oncharge_http_server::is_cross_origin;
 
 use crate::app::Simulator;
 use crate::faults::api as faults;

@@ -9,7 +9,7 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
 use anyhow::Context as _;
-use oncharge_host_guard::AllowedHosts;
+use oncharge_http_server::AllowedHosts;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 

@@ -1,9 +1,10 @@
-//! A clock, entropy, a store, a PSP and values under the test's control.
+//! A clock, entropy, a store, a PSP and values under the test's control, and an HTTP client.
 //!
 //! For tests only: functions panic if a test misuses them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     clippy::missing_panics_doc,
     reason = "a test may panic, and this crate is only ever a dev-dependency"
 )]
@@ -11,6 +12,7 @@
 pub mod build;
 pub mod clock;
 pub mod entropy;
+pub mod http;
 pub mod presenter;
 pub mod psp;
 pub mod sender;

@@ -3,8 +3,11 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, abandon};
 
-use super::shopper::{self, StateSchema};
-use crate::{Api, error_responses::ShopperErrors, limits::ShopperAction, problem::Problem};
+use super::{page, shopper};
+use crate::{
+    Api, error_responses::ShopperErrors, limits::ShopperAction, problem::Problem,
+    request_body::Empty,
+};
 
 /// Abandon an open challenge
 ///
@@ -15,9 +18,9 @@ use crate::{Api, error_responses::ShopperErrors, limits::ShopperAction, problem:
     tag = "Shopper",
     operation_id = "abandon",
     params(("id" = String, Path, description = "The session's id.")),
-    request_body = Option<crate::schema::Empty>,
+    request_body = Option<Empty>,
     responses(
-        (status = 200, body = StateSchema, description = "The state of the payment."),
+        (status = 200, body = page::ShopperState, description = "The state of the payment."),
         ShopperErrors,
     ),
     security(("pay_token" = [])),
@@ -38,6 +41,7 @@ async fn run(
     payload: web::Payload,
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::check_call(api, request, payload, id, ShopperAction::Abandon).await?;
+    let call =
+        shopper::check_call::<Empty>(api, request, payload, id, ShopperAction::Abandon).await?;
     Ok(abandon::abandon(api.app(), id, call.token).await?)
 }

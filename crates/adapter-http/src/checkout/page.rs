@@ -4,16 +4,15 @@
 pub mod assets;
 mod branding;
 mod data;
-pub mod state;
 
 use askama::Template;
 use oncharge_domain::{branding::Branding, money::Money};
 use url::Url;
 
 use self::branding::AccentStyle;
-use self::state::ShopperState;
 use super::messages::{LanguagePreference, Messages};
 use super::security_headers::{Sources, content_security_policy, page_headers};
+pub use crate::render::shopper_state::ShopperState;
 
 /// The data of one checkout page. Contains the pay token: no `Debug`, never logged.
 #[derive(Clone, Copy)]

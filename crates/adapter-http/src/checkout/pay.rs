@@ -2,27 +2,27 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, pay};
-use utoipa::ToSchema;
 
-use super::shopper::{self, StateSchema};
+use super::{page, shopper};
 use crate::{
     Api,
     error_responses::{PayErrors, ShopperErrors},
-    fields::{FieldReader, text},
     limits::ShopperAction,
     problem::Problem,
+    request_body::{request_body, values::Ignored},
 };
 
-/// The shopper's payment method.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct Payment {
-    /// The one-time token issued by the PSP's card fields. It identifies the attempt.
-    #[schema(min_length = 1, max_length = 255)]
-    payment_method: String,
-    /// Signals of the shopper's browser.
-    #[schema(value_type = Option<Object>)]
-    client: Option<String>,
+request_body! {
+    /// The shopper's payment method.
+    pub(crate) struct Payment {
+        /// The one-time token issued by the PSP's card fields. It identifies the attempt.
+        #[schema(min_length = 1, max_length = 255)]
+        payment_method: String,
+        /// Signals of the shopper's browser.
+        #[schema(value_type = Option<Object>)]
+        #[expect(dead_code, reason = "accepted, not used")]
+        client: Option<Ignored>,
+    }
 }
 
 /// Pay
@@ -36,7 +36,7 @@ pub(crate) struct Payment {
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Payment,
     responses(
-        (status = 200, body = StateSchema, description = "The state of the payment."),
+        (status = 200, body = page::ShopperState, description = "The state of the payment."),
         ShopperErrors, PayErrors,
     ),
     security(("pay_token" = [])),
@@ -57,9 +57,7 @@ async fn run(
     payload: web::Payload,
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::check_call(api, request, payload, id, ShopperAction::Pay).await?;
-    let mut fields = FieldReader::of(&call.body);
-    let method = fields.required("payment_method", |value| text(value).map(str::to_owned));
-    let method = fields.finish(method)?;
-    Ok(pay::pay(api.app(), id, call.token, method).await?)
+    let call =
+        shopper::check_call::<Payment>(api, request, payload, id, ShopperAction::Pay).await?;
+    Ok(pay::pay(api.app(), id, call.token, call.body.payment_method).await?)
 }

@@ -7,18 +7,17 @@ use actix_web::{
 };
 use oncharge_application::{
     Error,
-    checkout::{ShopperState, shopper_view},
+    checkout::{self, shopper_view},
 };
-use utoipa::ToSchema;
 
-use super::page::state;
 use crate::{
     Api,
-    fields::JsonBody,
     gate::{self, body, post::check_media_type},
     json,
     limits::{RetryAfter, ShopperAction},
     problem::Problem,
+    render::shopper_state::ShopperState,
+    request_body::RequestBody,
 };
 
 /// The pay token of a call: a single `Authorization: Bearer pt_…`.
@@ -38,27 +37,27 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 pub(super) fn respond(
     api: &Api,
     request: &HttpRequest,
-    outcome: Result<ShopperState, Problem>,
+    outcome: Result<checkout::ShopperState, Problem>,
 ) -> Result<HttpResponse, Problem> {
     let state = outcome.map_err(|problem| gate::count_auth_failure(api, request, problem))?;
-    Ok(HttpResponse::Ok().json(state::ShopperState::new(state.status, state.next)))
+    Ok(HttpResponse::Ok().json(ShopperState::from(state)))
 }
 
 /// A shopper's action whose token, rate limit and body have been checked.
-pub(super) struct ShopperCall<'a> {
+pub(super) struct ShopperCall<'a, T> {
     pub(super) token: &'a str,
-    pub(super) body: JsonBody,
+    pub(super) body: T,
 }
 
 /// Checks the token, counts the action and reads the body, in this order; an empty body counts as
 /// `{}`.
-pub(super) async fn check_call<'a>(
+pub(super) async fn check_call<'a, T: RequestBody>(
     api: &Api,
     request: &'a HttpRequest,
     payload: web::Payload,
     id: &str,
     action: ShopperAction,
-) -> Result<ShopperCall<'a>, Problem> {
+) -> Result<ShopperCall<'a, T>, Problem> {
     let token = bearer_token(request.headers())?;
     let session = shopper_view::verify_pay_token(api.app(), id, token)?;
     let permitted = api.limits().count_shopper_action(session, action);
@@ -67,50 +66,16 @@ pub(super) async fn check_call<'a>(
     check_media_type(request.headers())?;
     let timeout = api.settings().body_timeout;
     let bytes = body::read(payload.into_inner(), gate::MAX_BODY_BYTES, timeout).await?;
-    let body = if bytes.is_empty() {
-        JsonBody::default()
+    let object = if bytes.is_empty() {
+        json::Object::default()
     } else {
-        JsonBody::new(json::parse(&bytes).map_err(Problem::InvalidJson)?)
+        json::parse(&bytes).map_err(Problem::InvalidJson)?
     };
+    let body = T::read(&object, api.app().settings().sandbox)?;
     Ok(ShopperCall { token, body })
 }
 
-/// The state of a payment, returned by every shopper's call.
-#[derive(ToSchema)]
-#[schema(as = ShopperState)]
-#[expect(
-    dead_code,
-    reason = "describes what `page::state::ShopperState` writes"
-)]
-pub(crate) struct StateSchema {
-    /// The session's status.
-    status: crate::schema::SessionStatus,
-    /// The type of the shopper's next step.
-    next: NextSchema,
-}
-
-/// The shopper's next step.
-#[derive(ToSchema)]
-#[schema(as = Next)]
-#[expect(
-    dead_code,
-    reason = "describes what `page::state::ShopperState` writes"
-)]
-struct NextSchema {
-    /// The type of the step.
-    #[schema(value_type = crate::schema::NextType)]
-    r#type: String,
-    /// For `challenge`: the page to show in a frame.
-    #[schema(format = "uri")]
-    url: Option<String>,
-    /// For `retry`: why the attempt failed.
-    #[schema(value_type = Option<crate::schema::RetryReason>)]
-    reason: Option<String>,
-    /// For `retry`: whether the next attempt is the last one.
-    last_try: Option<bool>,
-}
-
-/// Pages answer a missing token like an invalid one.
+/// Pages treat a missing token like an invalid one.
 pub(super) fn is_bad_token(problem: &Problem) -> bool {
     matches!(
         problem,

@@ -16,8 +16,8 @@ use url::{Url, form_urlencoded};
 
 use super::{
     page::{
-        ErrorKind, ErrorModel, PageError, PageModel, RenderedPage, render, render_error,
-        state::ShopperState,
+        ErrorKind, ErrorModel, PageError, PageModel, RenderedPage, ShopperState, render,
+        render_error,
     },
     security_headers::frame_ancestors,
     shopper::is_bad_token,
@@ -57,7 +57,6 @@ fn checkout_page(
     } = view;
     let language = accept_language(request);
     let fields_url = Url::parse(&connector.fields_url()).map_err(|_| PageError::FieldsUrl)?;
-    let state = view.state();
     let remaining = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {
         session_id: &session.id.to_string(),
@@ -66,7 +65,7 @@ fn checkout_page(
         branding: &merchant.branding,
         reference: session.reference.as_str(),
         amount: session.amount,
-        state: &ShopperState::new(state.status, state.next),
+        state: &ShopperState::from(view.state()),
         expires_in_seconds: u64::try_from(remaining).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalize(session.account.connector()),

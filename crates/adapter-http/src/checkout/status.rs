@@ -3,7 +3,7 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, shopper_view};
 
-use super::shopper::{self, StateSchema};
+use super::{page, shopper};
 use crate::{Api, error_responses::ShopperErrors, problem::Problem};
 
 /// How far the payment is
@@ -16,7 +16,7 @@ use crate::{Api, error_responses::ShopperErrors, problem::Problem};
     operation_id = "shopperStatus",
     params(("id" = String, Path, description = "The session's id.")),
     responses(
-        (status = 200, body = StateSchema, description = "The state of the payment."),
+        (status = 200, body = page::ShopperState, description = "The state of the payment."),
         ShopperErrors,
     ),
     security(("pay_token" = [])),

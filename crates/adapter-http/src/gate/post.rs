@@ -1,6 +1,6 @@
 //! Checks 7 and 8 for a `POST` or `PUT`: media type, JSON and idempotency key.
 
-use std::{future, rc::Rc, sync::Arc};
+use std::{future, sync::Arc};
 
 use actix_web::{
     FromRequest, HttpMessage as _, HttpRequest,
@@ -12,27 +12,30 @@ use oncharge_domain::idempotency::{IdempotencyKey, RequestFingerprint};
 
 use super::{AuthenticatedRequest, authenticated, credentials::single_header, origin_form};
 use crate::{
-    fields::JsonBody,
     json,
     problem::{FieldProblem, Problem},
     query::Query,
+    request_body::{Empty, RequestBody},
     request_log::request_id,
 };
 
 /// A merchant's `POST` with its body.
-pub(crate) struct Post {
+pub(crate) struct Post<T> {
     /// The caller and the idempotency key.
     pub(crate) context: PostContext,
-    pub(crate) body: Rc<JsonBody>,
+    pub(crate) body: T,
 }
 
 /// A merchant's `POST` that needs no body; an empty one counts as `{}`.
-pub(crate) struct Command(pub(crate) Post);
+pub(crate) struct Command<T = Empty>(pub(crate) Post<T>);
 
 /// A merchant's `PUT` with its body. It needs no idempotency key, because `PUT` is idempotent.
-pub(crate) struct Put(pub(crate) Rc<JsonBody>);
+pub(crate) struct Put<T>(pub(crate) T);
 
-impl FromRequest for Post {
+/// The text of `Oncharge-Warning`, in the request's extensions.
+pub(super) struct Warning(pub(super) String);
+
+impl<T: RequestBody> FromRequest for Post<T> {
     type Error = Problem;
     type Future = future::Ready<Result<Self, Problem>>;
 
@@ -41,7 +44,7 @@ impl FromRequest for Post {
     }
 }
 
-impl FromRequest for Command {
+impl<T: RequestBody> FromRequest for Command<T> {
     type Error = Problem;
     type Future = future::Ready<Result<Self, Problem>>;
 
@@ -50,42 +53,47 @@ impl FromRequest for Command {
     }
 }
 
-impl FromRequest for Put {
+impl<T: RequestBody> FromRequest for Put<T> {
     type Error = Problem;
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let put = authenticated(request);
-        let put = put.and_then(|authenticated| body(request, &authenticated, false));
-        let put = put.map(|body| Self(attach_body(request, body)));
+        let put = authenticated(request).and_then(|authenticated| {
+            let object = parse(request, &authenticated, false)?;
+            read_body(request, &object, authenticated.sandbox).map(Self)
+        });
         future::ready(put)
     }
 }
 
-fn body(
+fn parse(
     request: &HttpRequest,
     authenticated: &AuthenticatedRequest,
     may_be_empty: bool,
-) -> Result<JsonBody, Problem> {
+) -> Result<json::Object, Problem> {
     check_media_type(request.headers())?;
     Query::expect_empty(request.query_string())?;
     if may_be_empty && authenticated.body.is_empty() {
-        return Ok(JsonBody::default());
+        return Ok(json::Object::default());
     }
-    let object = json::parse(&authenticated.body).map_err(Problem::InvalidJson)?;
-    Ok(JsonBody::new(object))
+    json::parse(&authenticated.body).map_err(Problem::InvalidJson)
 }
 
-/// Attaches the body to the request, where [`super::gate`] reads its unknown members.
-fn attach_body(request: &HttpRequest, body: JsonBody) -> Rc<JsonBody> {
-    let body = Rc::new(body);
-    request.extensions_mut().insert(Rc::clone(&body));
-    body
+/// Reads the body. Unknown members are reported by [`super::gate`], also if others are invalid.
+fn read_body<T: RequestBody>(
+    request: &HttpRequest,
+    object: &json::Object,
+    sandbox: bool,
+) -> Result<T, Problem> {
+    if let Some(warning) = T::unknown_members_warning(object) {
+        request.extensions_mut().insert(Warning(warning));
+    }
+    T::read(object, sandbox)
 }
 
-fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
+fn read<T: RequestBody>(request: &HttpRequest, may_be_empty: bool) -> Result<Post<T>, Problem> {
     let authenticated = authenticated(request)?;
-    let body = body(request, &authenticated, may_be_empty)?;
+    let object = parse(request, &authenticated, may_be_empty)?;
     let key = idempotency_key(request.headers())?;
     let idempotency = match key {
         None => None,
@@ -103,7 +111,7 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     };
     Ok(Post {
         context,
-        body: attach_body(request, body),
+        body: read_body(request, &object, authenticated.sandbox)?,
     })
 }
 

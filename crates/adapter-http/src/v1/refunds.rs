@@ -1,6 +1,5 @@
 //! Refunds.
 
-pub(crate) mod body;
 pub(crate) mod create;
 pub(crate) mod get;
 pub(crate) mod list;

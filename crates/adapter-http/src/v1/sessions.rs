@@ -1,7 +1,5 @@
 //! Checkout sessions.
 
-pub(crate) mod attempt;
-pub(crate) mod body;
 pub(crate) mod cancel;
 pub(crate) mod capture;
 pub(crate) mod create;

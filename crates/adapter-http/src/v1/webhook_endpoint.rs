@@ -1,6 +1,5 @@
 //! The merchant's webhook endpoint.
 
-pub(crate) mod body;
 pub(crate) mod get;
 pub(crate) mod remove;
 pub(crate) mod rotate_secret;

@@ -200,6 +200,31 @@ async fn non_integer_amounts_are_refused() {
 }
 
 #[actix_web::test]
+async fn problems_are_listed_in_the_order_of_the_schema() {
+    let app = TestApp::start().await;
+    let body = json!({
+        "capture": "later",
+        "customer_email": "x",
+        "reference": 1,
+        "order_id": "",
+        "currency": "EURO",
+        "amount": null,
+    });
+    let response = app.post("/v1/checkout/sessions", body.to_string()).send();
+    let details = response.await.json()["details"].clone();
+    let problem = |field: &str, problem: &str| json!({"field": field, "problem": problem});
+    let expected = json!([
+        problem("amount", "is required"),
+        problem("currency", "must be an ISO 4217 code in use, in upper case"),
+        problem("reference", "must be a string"),
+        problem("return_url", "is required"),
+        problem("customer_email", "must be a valid e-mail address"),
+        problem("capture", "must be \"automatic\" or \"manual\""),
+    ]);
+    assert_eq!(details, expected);
+}
+
+#[actix_web::test]
 async fn malformed_bodies_are_refused() {
     let app = TestApp::start().await;
     let good = new_session(&json!({})).to_string();

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use oncharge_adapter_http::Settings;
+use oncharge_testkit::http;
 use serde_json::json;
 
-use crate::support::{TestApp, new_session, raw, settings};
+use crate::support::{TestApp, new_session, settings};
 
 const TARGET: &str = "/v1/checkout/sessions";
 
@@ -117,7 +118,7 @@ async fn malformed_heads_get_a_client_error() {
             "POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".to_owned(),
         ),
     ] {
-        let response = raw(app.address, head.as_bytes()).await;
+        let response = http::send(app.address, head.as_bytes()).await;
         assert!(
             (400..500).contains(&response.status),
             "{name}: {response:?}"

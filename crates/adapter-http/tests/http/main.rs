@@ -2,7 +2,6 @@
 //! called over plain sockets, so that targets, headers and bodies are exactly what the tests write.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may panic"

@@ -226,6 +226,7 @@ async fn a_key_in_its_grace_period_can_end_only_itself() {
             refusal,
             "{method} {target}: {response:?}"
         );
+        assert_eq!(response.header("oncharge-warning"), None, "{response:?}");
     }
     assert!(
         is_accepted(&app, &app.pair).await,

@@ -143,6 +143,6 @@ async fn a_changed_body_is_refused() {
     let request = app.post("/v1/checkout/sessions", body);
     let (head, _) = request.bytes();
     let whole = [head, changed.into_bytes()].concat();
-    let response = crate::support::raw(app.address, &whole).await;
+    let response = oncharge_testkit::http::send(app.address, &whole).await;
     assert_eq!(response.refusal(), (401, "invalid_signature".to_owned()));
 }

@@ -1,6 +1,5 @@
 //! A server under test, with a method for each request.
 
-mod http;
 mod psps;
 mod request;
 
@@ -24,11 +23,12 @@ use oncharge_domain::{
     text::MerchantName,
 };
 use oncharge_ports::{Clock as _, MerchantRepository, Store};
+pub(crate) use oncharge_testkit::http::Response;
 use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
 use self::psps::{FailingInbox, SingleAccountPsps};
-pub(crate) use self::{http::Response, request::Request};
+pub(crate) use self::request::Request;
 
 /// A merchant's API key and secret.
 #[derive(Clone)]
@@ -282,9 +282,4 @@ async fn merchant(app: &App) -> Pair {
         key: pair.api_key,
         secret: pair.api_secret.to_string(),
     }
-}
-
-/// Sends these bytes unchanged.
-pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
-    http::exchange(address, &[bytes], Duration::ZERO).await
 }

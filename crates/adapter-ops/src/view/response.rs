@@ -14,9 +14,11 @@ use oncharge_application::{App, Error};
 
 use crate::ops::Ops;
 
-/// The design tokens that all pages share, and the view's own rules.
+/// The design tokens and rules that other pages share, and the view's own rules.
 const STYLE: &str = concat!(
     include_str!("../../../../assets/tokens.css"),
+    include_str!("../../../../assets/base.css"),
+    include_str!("../../../../assets/bar_pages.css"),
     include_str!("../../assets/style.css"),
 );
 

@@ -1,8 +1,6 @@
 //! The operators' server, over the in-memory store and over none.
 #![expect(
     clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]

@@ -1,7 +1,5 @@
 //! A deployment under the test's control, and the operators' server over it.
 
-mod http;
-
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 use oncharge_adapter_ops::{Ops, serve};
@@ -21,11 +19,10 @@ use oncharge_domain::{
     text::{Contact, MerchantName, Metadata, OrderId, Reference, ReturnUrl},
 };
 use oncharge_ports::Store;
+pub(crate) use oncharge_testkit::http::{Response, send_head};
 use oncharge_testkit::{
     FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy, build,
 };
-
-pub(crate) use self::http::{Response, send_head};
 
 /// The use cases with one merchant, over a store, a PSP and a clock under the test's control.
 pub(crate) struct TestApp {

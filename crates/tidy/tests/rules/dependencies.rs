@@ -37,12 +37,12 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     CrateRule {
         name: "adapter-http",
-        allowed: &["domain", "ports", "application"],
+        allowed: &["domain", "ports", "application", "http-server"],
         allowed_in_tests: &["testkit"],
     },
     CrateRule {
         name: "adapter-ops",
-        allowed: &["domain", "ports", "application", "host-guard"],
+        allowed: &["domain", "ports", "application", "http-server"],
         allowed_in_tests: &["testkit"],
     },
     CrateRule {
@@ -90,14 +90,14 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     // Depends on HTTP only, not on payments.
     CrateRule {
-        name: "host-guard",
+        name: "http-server",
         allowed: &[],
         allowed_in_tests: &[],
     },
     // Independent of the service, like a real PSP.
     CrateRule {
         name: "psp-simulator",
-        allowed: &["host-guard"],
+        allowed: &["http-server"],
         allowed_in_tests: &[],
     },
     CrateRule {

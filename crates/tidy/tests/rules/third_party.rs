@@ -25,7 +25,7 @@ const HTTP_SERVERS: &[&str] = &[
     "adapter-http",
     "adapter-ops",
     "demo-shop",
-    "host-guard",
+    "http-server",
     "psp-simulator",
     "server",
     "bench",

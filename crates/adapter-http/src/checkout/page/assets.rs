@@ -12,6 +12,7 @@ pub const TOKENS_CSS: &str = include_str!("../../../../../assets/tokens.css");
 /// The checkout's whole stylesheet, inlined in the page.
 pub const STYLE: &str = concat!(
     include_str!("../../../../../assets/tokens.css"),
+    include_str!("../../../../../assets/base.css"),
     include_str!("../../../assets/controls.css"),
     include_str!("../../../assets/checkout.css"),
     include_str!("../../../assets/checkout_brand.css"),
@@ -87,6 +88,7 @@ pub(crate) const DOCS_STYLE: Asset = Asset {
     content_type: "text/css; charset=utf-8",
     body: concat!(
         include_str!("../../../../../assets/tokens.css"),
+        include_str!("../../../../../assets/base.css"),
         include_str!("../../../assets/docs.css"),
         include_str!("../../../assets/docs_code.css"),
     ),

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::PageModel;
-use super::state::ShopperState;
+use super::{PageModel, ShopperState};
 use crate::checkout::messages::Language;
 
 #[derive(Serialize)]

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use oncharge_application::checkout;
 use oncharge_domain::branding::accent::{Accent, ColorScheme};
 use oncharge_domain::branding::logo::{Logo, MAX_BYTES};
 use oncharge_domain::currency::Currency;
@@ -10,14 +11,17 @@ use serde_json::Value;
 use url::Url;
 
 use super::assets::{AMOUNT_SCRIPT, ASSETS, SCRIPT, STYLE, script_digests, style_digest};
-use super::state::ShopperState;
 use super::*;
 
 const HOSTILE: &str =
     "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{amount}&amp;";
 
+fn state(status: StatusName, next: NextAction) -> ShopperState {
+    ShopperState::from(checkout::ShopperState { status, next })
+}
+
 fn created() -> ShopperState {
-    ShopperState::new(StatusName::Created, NextAction::None)
+    state(StatusName::Created, NextAction::None)
 }
 
 fn money(minor: i64, currency: &str) -> Money {
@@ -124,11 +128,11 @@ fn next_steps_serialize_as_documented() {
     let challenge = NextAction::Challenge("https://psp.example/c/1".to_owned());
     let cases = [
         (
-            ShopperState::new(StatusName::Pending, challenge),
+            state(StatusName::Pending, challenge),
             r#"{"status":"pending","next":{"type":"challenge","url":"https://psp.example/c/1"}}"#,
         ),
         (
-            ShopperState::new(
+            state(
                 StatusName::Refused,
                 NextAction::Retry {
                     reason: RetryReason::InsufficientFunds,
@@ -138,7 +142,7 @@ fn next_steps_serialize_as_documented() {
             r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds","last_try":true}}"#,
         ),
         (
-            ShopperState::new(StatusName::Captured, NextAction::None),
+            state(StatusName::Captured, NextAction::None),
             r#"{"status":"captured","next":{"type":"none"}}"#,
         ),
     ];

@@ -2,48 +2,21 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
-use oncharge_domain::{merchant::ApiKey, time::Timestamp};
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use crate::{
     Api,
     error_responses::{PostErrors, RotationErrors},
-    fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
     problem::Problem,
-    v1::response,
+    render::{self, api_key::RotatedPairBody},
+    request_body::request_body,
 };
 
-/// How the key that signs the request is rotated.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct Rotation {
-    /// Whether the old key ends at once; by default it works for 14 more days.
-    revoke_old: Option<bool>,
-}
-
-/// A new API key and secret, which are returned only here.
-#[derive(Serialize, ToSchema)]
-#[schema(as = RotatedPair)]
-pub(crate) struct RotatedPairBody<'a> {
-    /// For `X-Oncharge-Key`.
-    api_key: &'a str,
-    /// The secret that signs requests. Keep it confidential.
-    api_secret: &'a str,
-    /// When the key that signed the request ends.
-    #[schema(value_type = String, format = DateTime)]
-    previous_key_ends_at: Option<String>,
-}
-
-impl<'a> RotatedPairBody<'a> {
-    /// The new pair and the key that it replaces.
-    pub(crate) fn new(api_key: &'a str, api_secret: &'a str, replaced: &ApiKey) -> Self {
-        Self {
-            api_key,
-            api_secret,
-            previous_key_ends_at: replaced.ends_at.map(Timestamp::rfc3339),
-        }
+request_body! {
+    /// How the key that signs the request is rotated.
+    pub(crate) struct Rotation {
+        /// Whether the old key ends at once; by default it works for 14 more days.
+        revoke_old: Option<bool>,
     }
 }
 
@@ -60,8 +33,7 @@ impl<'a> RotatedPairBody<'a> {
     path = "/v1/api_keys/rotate",
     tag = "API keys",
     operation_id = "rotateApiKey",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = Option<Rotation>,
     responses(
         (status = 201, body = RotatedPairBody<'_>, description = "The new key and secret."),
@@ -72,20 +44,13 @@ impl<'a> RotatedPairBody<'a> {
 pub(crate) async fn rotate(
     api: web::Data<Api>,
     Signer(signer): Signer,
-    Command(post): Command,
+    Command(post): Command<Rotation>,
 ) -> Result<HttpResponse, Problem> {
-    let old = if revokes_old(&post.body)? {
+    let old = if post.body.revoke_old.unwrap_or(false) {
         OldKeyPolicy::Revoked
     } else {
         OldKeyPolicy::Grace
     };
     let reply = rotate::rotate(api.app(), post.context, signer, old).await?;
-    Ok(response::reply(reply))
-}
-
-/// Reads `{"revoke_old"?: bool}`.
-pub(crate) fn revokes_old(body: &JsonBody) -> Result<bool, Problem> {
-    let mut fields = FieldReader::of(body);
-    let revoke_old = fields.optional("revoke_old", flag);
-    fields.finish(Some(revoke_old.unwrap_or(false)))
+    Ok(render::reply(reply))
 }

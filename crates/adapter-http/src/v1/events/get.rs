@@ -3,11 +3,16 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::events;
 
-use super::{
-    attempt::AttemptBody,
-    body::{EventBody, EventWithAttempts},
+use crate::{
+    Api,
+    error_responses::ReadErrors,
+    gate::Caller,
+    problem::Problem,
+    render::{
+        delivery_attempt::AttemptBody,
+        event::{EventBody, EventWithAttempts},
+    },
 };
-use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
 
 /// Retrieve an event
 ///

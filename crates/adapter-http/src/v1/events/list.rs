@@ -1,17 +1,33 @@
 //! `GET /v1/events`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::events::{self, ListEvents};
+use oncharge_domain::session::EventKind;
 
-use super::body::EventBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
-    gate::ListCaller,
+    gate::ListRequest,
     problem::Problem,
-    query::Query,
-    v1::response::{self, Page},
+    query::{PageLimit, query_parameters},
+    render::{event::EventBody, page::Page},
 };
+
+query_parameters! {
+    pub(crate) struct EventQuery {
+        /// Maximum number of items; default 20.
+        #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+        limit: PageLimit,
+        /// `next_cursor` of the previous page.
+        #[param(min_length = 1)]
+        cursor: Option<String>,
+        /// Only events of this session.
+        session_id: Option<String>,
+        /// Only events of this type.
+        #[param(value_type = Option<crate::schema::EventType>)]
+        r#type: Option<EventKind>,
+    }
+}
 
 /// List events
 ///
@@ -22,30 +38,19 @@ use crate::{
     path = "/v1/events",
     tag = "Webhooks",
     operation_id = "listEvents",
-    params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "Maximum number of items; default 20."),
-        ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the previous page."),
-        ("session_id" = Option<String>, Query, description = "Only events of this session."),
-        ("type" = Option<crate::schema::EventType>, Query, description =
-            "Only events of this type."),
-    ),
+    params(EventQuery),
     responses((status = 200, body = Page<EventBody>, description = "One page."), ReadErrors),
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    ListCaller(merchant): ListCaller,
-    request: HttpRequest,
+    ListRequest { merchant, query }: ListRequest<EventQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let names = ["limit", "cursor", "session_id", "type"];
-    let query = Query::parse(request.query_string(), &names)?;
     let wanted = ListEvents {
-        limit: query.limit()?,
-        cursor: query.text("cursor").map(str::to_owned),
-        session_id: query.text("session_id").map(str::to_owned),
-        kind: query.event_kind()?,
+        limit: query.limit.0,
+        cursor: query.cursor,
+        session_id: query.session_id,
+        kind: query.r#type,
     };
     let listed = events::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(response::page(&listed, |event| EventBody::from(event))))
+    Ok(HttpResponse::Ok().json(Page::new(&listed, |event| EventBody::from(event))))
 }

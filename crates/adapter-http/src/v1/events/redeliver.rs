@@ -3,13 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::redeliver;
 
-use super::body::EventBody;
 use crate::{
     Api,
     error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
-    v1::response,
+    render::{self, event::EventBody},
+    request_body::Empty,
 };
 
 /// Deliver an event again
@@ -23,10 +23,9 @@ use crate::{
     operation_id = "redeliverEvent",
     params(
         ("id" = String, Path, description = "The event's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
-    request_body = Option<crate::schema::Empty>,
+    request_body = Option<Empty>,
     responses(
         (status = 202, body = EventBody, description = "The event, queued for delivery."),
         PostErrors,
@@ -39,5 +38,5 @@ pub(crate) async fn redeliver(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = redeliver::redeliver(api.app(), post.context, &id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

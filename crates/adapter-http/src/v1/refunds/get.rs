@@ -3,8 +3,9 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::refunds::get;
 
-use super::body::RefundBody;
-use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
+use crate::{
+    Api, error_responses::ReadErrors, gate::Caller, problem::Problem, render::refund::RefundBody,
+};
 
 /// Retrieve a refund
 #[utoipa::path(

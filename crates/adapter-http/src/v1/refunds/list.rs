@@ -1,17 +1,29 @@
 //! `GET /v1/refunds`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use oncharge_application::refunds::list::{self, ListRefunds};
 
-use super::body::RefundBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
-    gate::ListCaller,
+    gate::ListRequest,
     problem::Problem,
-    query::Query,
-    v1::response::{self, Page},
+    query::{PageLimit, query_parameters},
+    render::{page::Page, refund::RefundBody},
 };
+
+query_parameters! {
+    pub(crate) struct RefundQuery {
+        /// Maximum number of items; default 20.
+        #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+        limit: PageLimit,
+        /// `next_cursor` of the previous page.
+        #[param(min_length = 1)]
+        cursor: Option<String>,
+        /// Only refunds of this session.
+        session_id: Option<String>,
+    }
+}
 
 /// List refunds
 ///
@@ -21,26 +33,18 @@ use crate::{
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "listRefunds",
-    params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "Maximum number of items; default 20."),
-        ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the previous page."),
-        ("session_id" = Option<String>, Query, description = "Only refunds of this session."),
-    ),
+    params(RefundQuery),
     responses((status = 200, body = Page<RefundBody>, description = "One page."), ReadErrors),
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    ListCaller(merchant): ListCaller,
-    request: HttpRequest,
+    ListRequest { merchant, query }: ListRequest<RefundQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let query = Query::parse(request.query_string(), &["limit", "cursor", "session_id"])?;
     let wanted = ListRefunds {
-        limit: query.limit()?,
-        cursor: query.text("cursor").map(str::to_owned),
-        session_id: query.text("session_id").map(str::to_owned),
+        limit: query.limit.0,
+        cursor: query.cursor,
+        session_id: query.session_id,
     };
     let listed = list::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(response::page(&listed, |refund| RefundBody::from(refund))))
+    Ok(HttpResponse::Ok().json(Page::new(&listed, |refund| RefundBody::from(refund))))
 }

@@ -3,13 +3,13 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::cancel;
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::{CancelErrors, PostErrors},
     gate::post::Command,
     problem::Problem,
-    v1::response,
+    render::{self, session::SessionBody},
+    request_body::Empty,
 };
 
 /// Cancel an authorized payment
@@ -22,10 +22,9 @@ use crate::{
     operation_id = "cancelSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
-    request_body = Option<crate::schema::Empty>,
+    request_body = Option<Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
         (status = 202, body = SessionBody, description = "Accepted; the outcome follows later."),
@@ -39,5 +38,5 @@ pub(crate) async fn cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = cancel::cancel(api.app(), post.context, &id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

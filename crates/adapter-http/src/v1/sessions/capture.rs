@@ -2,25 +2,23 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::capture;
-use utoipa::ToSchema;
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::{CaptureErrors, PostErrors},
-    fields::{FieldReader, JsonBody, amount},
     gate::post::Command,
     problem::Problem,
-    v1::response,
+    render::{self, session::SessionBody},
+    request_body::{request_body, values::MinorUnits},
 };
 
-/// The amount to capture.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct NewCapture {
-    /// Minor units, at most the authorized amount; default: all of it.
-    #[schema(minimum = 1, maximum = 99_999_999_999_i64)]
-    amount: Option<i64>,
+request_body! {
+    /// The amount to capture.
+    pub(crate) struct NewCapture {
+        /// Minor units, at most the authorized amount; default: all of it.
+        #[schema(value_type = Option<i64>, minimum = 1, maximum = 99_999_999_999_i64)]
+        amount: Option<MinorUnits>,
+    }
 }
 
 /// Capture an authorized payment
@@ -33,8 +31,7 @@ pub(crate) struct NewCapture {
     operation_id = "captureSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once."),
+        crate::schema::IdempotencyHeader,
     ),
     request_body = Option<NewCapture>,
     responses(
@@ -46,16 +43,10 @@ pub(crate) struct NewCapture {
 )]
 pub(crate) async fn capture(
     api: web::Data<Api>,
-    Command(post): Command,
+    Command(post): Command<NewCapture>,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let amount = read(&post.body)?;
+    let amount = post.body.amount.map(MinorUnits::get);
     let reply = capture::capture(api.app(), post.context, &id, amount).await?;
-    Ok(response::reply(reply))
-}
-
-fn read(body: &JsonBody) -> Result<Option<i64>, Problem> {
-    let mut fields = FieldReader::of(body);
-    let amount = fields.optional("amount", amount);
-    fields.finish(Some(amount))
+    Ok(render::reply(reply))
 }

@@ -3,8 +3,9 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::get;
 
-use super::body::SessionBody;
-use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
+use crate::{
+    Api, error_responses::ReadErrors, gate::Caller, problem::Problem, render::session::SessionBody,
+};
 
 /// Retrieve a checkout session
 ///

@@ -1,28 +1,66 @@
 //! `GET /v1/checkout/sessions`
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::list::{self, ListSessions};
+use oncharge_domain::{
+    psp::PspReference,
+    session::StatusName,
+    text::{OrderId, Reference},
+    time::Timestamp,
+};
 
-use super::body::SessionBody;
 use crate::{
     Api,
     error_responses::ReadErrors,
-    gate::ListCaller,
+    gate::ListRequest,
     problem::Problem,
-    query::Query,
-    v1::response::{self, Page},
+    query::{PageLimit, query_parameters},
+    render::{page::Page, session::SessionBody},
 };
 
-const NAMES: [&str; 8] = [
-    "limit",
-    "cursor",
-    "status",
-    "reference",
-    "order_id",
-    "psp_reference",
-    "created_after",
-    "created_before",
-];
+query_parameters! {
+    pub(crate) struct SessionQuery {
+        /// Maximum number of items; default 20.
+        #[param(value_type = Option<u32>, minimum = 1, maximum = 100)]
+        limit: PageLimit,
+        /// `next_cursor` of the previous page.
+        #[param(min_length = 1)]
+        cursor: Option<String>,
+        /// Only sessions with this current status.
+        #[param(value_type = Option<crate::schema::SessionStatus>)]
+        status: Option<StatusName>,
+        /// Only sessions with exactly this reference.
+        #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+        reference: Option<Reference>,
+        /// Only sessions with exactly this order number.
+        #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+        order_id: Option<OrderId>,
+        /// Only sessions with this PSP reference, of the payment or of its capture, cancel or refund.
+        #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
+        psp_reference: Option<PspReference>,
+        /// Only sessions created at or after this time.
+        #[param(value_type = Option<String>, format = DateTime)]
+        created_after: Option<Timestamp>,
+        /// Only sessions created before this time.
+        #[param(value_type = Option<String>, format = DateTime)]
+        created_before: Option<Timestamp>,
+    }
+}
+
+impl From<SessionQuery> for ListSessions {
+    fn from(query: SessionQuery) -> Self {
+        Self {
+            limit: query.limit.0,
+            cursor: query.cursor,
+            status: query.status,
+            reference: query.reference,
+            order_id: query.order_id,
+            psp_reference: query.psp_reference,
+            created_after: query.created_after,
+            created_before: query.created_before,
+        }
+    }
+}
 
 /// List checkout sessions
 ///
@@ -32,50 +70,15 @@ const NAMES: [&str; 8] = [
     path = "/v1/checkout/sessions",
     tag = "Checkout sessions",
     operation_id = "listSessions",
-    params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
-            description = "Maximum number of items; default 20."),
-        ("cursor" = Option<String>, Query, min_length = 1,
-            description = "`next_cursor` of the previous page."),
-        ("status" = Option<crate::schema::SessionStatus>, Query,
-            description = "Only sessions with this current status."),
-        ("reference" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "Only sessions with exactly this reference."),
-        ("order_id" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "Only sessions with exactly this order number."),
-        ("psp_reference" = Option<String>, Query, min_length = 1, max_length = 255,
-            description =
-                "Only sessions with this PSP reference, of the payment or of its capture, cancel \
-                 or refund."),
-        ("created_after" = Option<String>, Query, format = DateTime,
-            description = "Only sessions created at or after this time."),
-        ("created_before" = Option<String>, Query, format = DateTime,
-            description = "Only sessions created before this time."),
-    ),
+    params(SessionQuery),
     responses((status = 200, body = Page<SessionBody>, description = "One page."), ReadErrors),
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    ListCaller(merchant): ListCaller,
-    request: HttpRequest,
+    ListRequest { merchant, query }: ListRequest<SessionQuery>,
 ) -> Result<HttpResponse, Problem> {
-    let wanted = read(request.query_string())?;
-    let listed = list::list(api.app(), merchant.id, wanted).await?;
+    let listed = list::list(api.app(), merchant.id, query.into()).await?;
     let now = api.app().now();
-    let page = response::page(&listed, |session| SessionBody::at(session, now));
+    let page = Page::new(&listed, |session| SessionBody::at(session, now));
     Ok(HttpResponse::Ok().json(page))
-}
-
-fn read(query: &str) -> Result<ListSessions, Problem> {
-    let query = Query::parse(query, &NAMES)?;
-    Ok(ListSessions {
-        limit: query.limit()?,
-        cursor: query.text("cursor").map(str::to_owned),
-        status: query.status()?,
-        reference: query.reference()?,
-        order_id: query.order_id()?,
-        psp_reference: query.psp_reference()?,
-        created_after: query.time("created_after")?,
-        created_before: query.time("created_before")?,
-    })
 }

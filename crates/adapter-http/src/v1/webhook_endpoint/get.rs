@@ -3,12 +3,12 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::endpoint;
 
-use super::body::EndpointBody;
 use crate::{
     Api,
     error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
     problem::Problem,
+    render::webhook_endpoint::EndpointBody,
 };
 
 /// Retrieve the webhook endpoint

@@ -2,23 +2,22 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::rotate_secret::{self, OldSecretPolicy};
-use utoipa::ToSchema;
 
-use super::body::EndpointBody;
 use crate::{
     Api,
     error_responses::{PostErrors, RotateSecretErrors},
     gate::{ActiveSigner, post::Command},
     problem::Problem,
-    v1::{api_keys::rotate::revokes_old, response},
+    render::{self, webhook_endpoint::EndpointBody},
+    request_body::request_body,
 };
 
-/// How the secret is rotated.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct SecretRotation {
-    /// Whether the old secret ends at once; by default both sign for 24 hours.
-    revoke_old: Option<bool>,
+request_body! {
+    /// How the secret is rotated.
+    pub(crate) struct SecretRotation {
+        /// Whether the old secret ends at once; by default both sign for 24 hours.
+        revoke_old: Option<bool>,
+    }
 }
 
 /// Rotate the webhook secret
@@ -30,8 +29,7 @@ pub(crate) struct SecretRotation {
     path = "/v1/webhook_endpoint/rotate_secret",
     tag = "Webhooks",
     operation_id = "rotateWebhookSecret",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
+    params(crate::schema::IdempotencyHeader),
     request_body = Option<SecretRotation>,
     responses(
         (status = 200, body = EndpointBody<'_>, description = "The endpoint, with its new secret."),
@@ -42,13 +40,13 @@ pub(crate) struct SecretRotation {
 pub(crate) async fn rotate_secret(
     api: web::Data<Api>,
     _: ActiveSigner,
-    Command(post): Command,
+    Command(post): Command<SecretRotation>,
 ) -> Result<HttpResponse, Problem> {
-    let old = if revokes_old(&post.body)? {
+    let old = if post.body.revoke_old.unwrap_or(false) {
         OldSecretPolicy::Revoked
     } else {
         OldSecretPolicy::Overlaps
     };
     let reply = rotate_secret::rotate_secret(api.app(), post.context, old).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

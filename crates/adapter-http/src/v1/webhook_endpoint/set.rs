@@ -3,30 +3,30 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::endpoint;
 use oncharge_domain::webhook::EndpointUrl;
-use utoipa::ToSchema;
 
-use super::body::EndpointBody;
 use crate::{
     Api,
     error_responses::{ActiveKeyErrors, ChangeErrors},
-    fields::{FieldReader, JsonBody, text},
     gate::{ActiveSigner, post::Put},
     problem::Problem,
+    render::webhook_endpoint::EndpointBody,
+    request_body::request_body,
 };
 
-/// Where your events are posted. Unknown members are ignored.
-#[derive(ToSchema)]
-#[expect(dead_code, reason = "describes the body, which is read field by field")]
-pub(crate) struct NewWebhookEndpoint {
-    /// Absolute `https` URL without user info and fragment (`http` for loopback hosts in the
-    /// sandbox). The host must not be an address of a private network. The query is kept.
-    #[schema(
-        max_length = 2048,
-        format = "uri",
-        pattern = "^https?://",
-        example = "https://shop.example.com/?wc-api=oncharge_callback"
-    )]
-    url: String,
+request_body! {
+    /// Where your events are posted. Unknown members are ignored.
+    pub(crate) struct NewWebhookEndpoint {
+        /// Absolute `https` URL without user info and fragment (`http` for loopback hosts in the
+        /// sandbox). The host must not be an address of a private network. The query is kept.
+        #[schema(
+            value_type = String,
+            max_length = 2048,
+            format = "uri",
+            pattern = "^https?://",
+            example = "https://shop.example.com/?wc-api=oncharge_callback"
+        )]
+        url: EndpointUrl,
+    }
 }
 
 /// Set the webhook endpoint
@@ -50,17 +50,8 @@ pub(crate) struct NewWebhookEndpoint {
 pub(crate) async fn set(
     api: web::Data<Api>,
     ActiveSigner(signer): ActiveSigner,
-    Put(body): Put,
+    Put(body): Put<NewWebhookEndpoint>,
 ) -> Result<HttpResponse, Problem> {
-    let url = read(&body, api.app().settings().sandbox)?;
-    let view = endpoint::set(api.app(), signer.merchant.id, signer.key.id, url).await?;
+    let view = endpoint::set(api.app(), signer.merchant.id, signer.key.id, body.url).await?;
     Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
-}
-
-fn read(body: &JsonBody, sandbox: bool) -> Result<EndpointUrl, Problem> {
-    let mut fields = FieldReader::of(body);
-    let url = fields.required("url", |value| {
-        EndpointUrl::parse(text(value)?, sandbox).map_err(|problem| problem.to_string())
-    });
-    fields.finish(url)
 }

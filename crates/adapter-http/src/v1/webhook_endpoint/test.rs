@@ -9,8 +9,8 @@ use crate::{
     gate::{ActiveSigner, post::Command},
     limits::RetryAfter,
     problem::Problem,
-    v1::events::attempt::AttemptBody,
-    v1::response,
+    render::{self, delivery_attempt::AttemptBody},
+    request_body::Empty,
 };
 
 /// Test the webhook endpoint
@@ -22,9 +22,8 @@ use crate::{
     path = "/v1/webhook_endpoint/test",
     tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
-    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
-            description = "The same request with the same key is executed once.")),
-    request_body = Option<crate::schema::Empty>,
+    params(crate::schema::IdempotencyHeader),
+    request_body = Option<Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),
         PostErrors,
@@ -39,5 +38,5 @@ pub(crate) async fn test(
     let counted = api.limits().count_endpoint_test(signer.merchant.id);
     counted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
     let reply = test::test(api.app(), post.context, signer.key.id).await?;
-    Ok(response::reply(reply))
+    Ok(render::reply(reply))
 }

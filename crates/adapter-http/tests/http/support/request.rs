@@ -1,13 +1,9 @@
 //! A signed request that tests can make invalid in every way.
 
-use std::time::Duration;
-
 use oncharge_domain::signing::{SignedRequest, SigningKey};
+use oncharge_testkit::http::{self, Response};
 
-use super::{
-    Pair, TestApp,
-    http::{Response, exchange},
-};
+use super::{Pair, TestApp};
 
 /// A request under construction.
 #[derive(Clone)]
@@ -144,14 +140,14 @@ impl<'a> Request<'a> {
     pub(crate) async fn send(self) -> Response {
         let (head, body) = self.bytes();
         let whole = [head, body].concat();
-        exchange(self.app.address, &[&whole], Duration::ZERO).await
+        http::send(self.app.address, &whole).await
     }
 
     /// Sends the head and only this many bytes of the body, and waits.
     pub(crate) async fn send_part(self, length: usize) -> Response {
         let (head, body) = self.bytes();
         let part = [head, body[..length].to_vec()].concat();
-        exchange(self.app.address, &[&part], Duration::ZERO).await
+        http::send(self.app.address, &part).await
     }
 
     /// Sends the body in chunks of this size, without a `Content-Length`.
@@ -167,7 +163,7 @@ impl<'a> Request<'a> {
             whole.extend_from_slice(b"\r\n");
         }
         whole.extend_from_slice(b"0\r\n\r\n");
-        exchange(request.app.address, &[&whole], Duration::ZERO).await
+        http::send(request.app.address, &whole).await
     }
 
     /// Sends it unchanged, with this request line.
@@ -178,6 +174,6 @@ impl<'a> Request<'a> {
             .position(|window| window == b"\r\n")
             .unwrap();
         let whole = [line.as_bytes(), &head[end..], &body].concat();
-        exchange(self.app.address, &[&whole], Duration::ZERO).await
+        http::send(self.app.address, &whole).await
     }
 }

@@ -4,7 +4,7 @@ use oncharge_domain::{card::Card, session::Attempt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::v1::failure::FailureBody;
+use super::failure::FailureBody;
 
 /// One payment attempt of the shopper. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]

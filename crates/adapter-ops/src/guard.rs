@@ -1,7 +1,7 @@
 //! Access control and security headers of the operators' view.
 //!
 //! The view has no password, since access to the port is restricted. So a request must address the
-//! server by an IP address, as `localhost`, or by a configured name (see [`oncharge_host_guard`]).
+//! server by an IP address, as `localhost`, or by a configured name (see [`AllowedHosts`]).
 
 use actix_web::{
     Error, HttpResponse,
@@ -14,7 +14,7 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use oncharge_host_guard::AllowedHosts;
+use oncharge_http_server::AllowedHosts;
 
 /// The response to a request for an unknown host.
 const UNKNOWN_HOST: &str = "Unknown host. Use localhost, the address that the operators' port is bound to, or a name in \
@@ -37,7 +37,7 @@ const HEADERS: [(&str, &str); 8] = [
 
 /// Middleware of the view: read-only methods, an allowed host, and strict headers on every
 /// response.
-pub(crate) async fn host_guard<B: MessageBody + 'static>(
+pub(crate) async fn view_guard<B: MessageBody + 'static>(
     hosts: web::Data<AllowedHosts>,
     request: ServiceRequest,
     next: Next<B>,

@@ -26,12 +26,12 @@ pub(crate) struct AttemptBody {
 
 impl From<&DeliveryAttempt> for AttemptBody {
     fn from(attempt: &DeliveryAttempt) -> Self {
-        let answered = attempt.status.is_some() || !attempt.response.is_empty();
+        let has_response = attempt.status.is_some() || !attempt.response.is_empty();
         Self {
             at: attempt.at.rfc3339(),
             status: attempt.status,
             latency_ms: attempt.latency_ms,
-            response: answered.then(|| attempt.response.clone()),
+            response: has_response.then(|| attempt.response.clone()),
             error: attempt.error.map(SendError::name),
         }
     }

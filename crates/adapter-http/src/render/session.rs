@@ -10,8 +10,7 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::attempt::PaymentAttemptBody;
-use crate::v1::failure::FailureBody;
+use super::{failure::FailureBody, payment_attempt::PaymentAttemptBody};
 
 /// A checkout session. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]

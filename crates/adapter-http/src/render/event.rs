@@ -11,8 +11,9 @@ use oncharge_ports::queries::StoredEvent;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::attempt::AttemptBody;
-use crate::v1::{failure::FailureBody, sessions::attempt::PaymentAttemptBody};
+use super::{
+    delivery_attempt::AttemptBody, failure::FailureBody, payment_attempt::PaymentAttemptBody,
+};
 
 /// A change of a payment.
 #[derive(Serialize, ToSchema)]

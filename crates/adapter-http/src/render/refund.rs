@@ -7,7 +7,7 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::v1::failure::FailureBody;
+use super::failure::FailureBody;
 
 /// A refund. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]

@@ -1,4 +1,4 @@
-//! Decides by `Host` and `Origin` which requests a local HTTP server answers.
+//! Decides by `Host` and `Origin` which requests a local HTTP server accepts.
 //!
 //! A server without a password is protected only by its address: loopback, or the operators'
 //! network. A web page in a browser on such a machine can still reach it: under a host name that

@@ -1,24 +1,35 @@
-//! Renders responses to merchants' `POST`s as JSON, also when recovery completes an operation
-//! without a request, and the bodies of webhooks.
+//! The wire types of all responses and webhooks, and the presenter, which renders them as JSON also
+//! when recovery completes an operation without a request.
 
-use actix_web::http::StatusCode;
+pub(crate) mod api_key;
+pub(crate) mod delivery_attempt;
+pub(crate) mod event;
+mod failure;
+pub(crate) mod page;
+mod payment_attempt;
+pub(crate) mod refund;
+pub(crate) mod session;
+pub(crate) mod shopper_state;
+pub(crate) mod webhook_endpoint;
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header::CONTENT_TYPE},
+};
+use oncharge_application::Reply;
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::{ApiResponse, Presenter, StoredResponse, WebhookPayload};
 use serde::Serialize;
 
-use crate::{
-    problem::psp_rejected,
-    v1::{
-        api_keys::rotate::RotatedPairBody,
-        events::{
-            attempt::AttemptBody,
-            body::{EventBody, TestBody},
-        },
-        refunds::body::OrderedRefundBody,
-        sessions::body::{CreatedSessionBody, SessionBody},
-        webhook_endpoint::body::EndpointBody,
-    },
+use self::{
+    api_key::RotatedPairBody,
+    delivery_attempt::AttemptBody,
+    event::{EventBody, TestBody},
+    refund::OrderedRefundBody,
+    session::{CreatedSessionBody, SessionBody},
+    webhook_endpoint::EndpointBody,
 };
+use crate::problem::psp_rejected;
 
 /// The presenter of the merchant API.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,4 +91,19 @@ impl Presenter for JsonPresenter {
 /// must not block the payment.
 fn json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
+}
+
+/// The rendered or stored response to a `POST`, byte for byte.
+pub(crate) fn reply(reply: Reply) -> HttpResponse {
+    let Reply {
+        response: stored,
+        replayed,
+    } = reply;
+    let status = StatusCode::from_u16(stored.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status);
+    response.insert_header((CONTENT_TYPE, stored.content_type));
+    if replayed {
+        response.insert_header(("Idempotency-Replayed", "true"));
+    }
+    response.body(stored.body)
 }
