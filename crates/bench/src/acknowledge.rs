@@ -82,7 +82,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         }
         setup.end().await;
     }
-    let head = [
+    let header = [
         "database",
         "request",
         "connections",
@@ -92,7 +92,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "p50 ÷ one row",
         "p99 ÷ one row",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// The service and the reference server on one database.
@@ -134,7 +134,7 @@ impl Setup {
         args: &Arguments,
         kind: Kind,
         connections: usize,
-    ) -> anyhow::Result<Vec<Vec<String>>> {
+    ) -> anyhow::Result<Vec<[String; 8]>> {
         let servers = [Server::ReferenceRow, Server::All, Server::Api];
         let mut samples: [Vec<Sample>; 3] = Default::default();
         for _ in 0..args.times {
@@ -149,22 +149,22 @@ impl Setup {
             }
         }
         let medians = samples.map(|mut samples| {
-            samples.sort_by(|one, other| one.percentile(99).total_cmp(&other.percentile(99)));
+            samples.sort_by(|one, other| one.percentile(99.0).total_cmp(&other.percentile(99.0)));
             let middle = samples.len() / 2;
             samples.swap_remove(middle)
         });
         let [row, ..] = &medians;
         let line = |(server, sample): (Server, &Sample)| {
             let ratio = |percent| sample.percentile(percent) / row.percentile(percent);
-            vec![
+            [
                 kind.name().to_owned(),
                 server.name().to_owned(),
                 connections.to_string(),
                 table::integer(Some(sample.per_second())),
-                table::two_decimals(Some(sample.percentile(50))),
-                table::two_decimals(Some(sample.percentile(99))),
-                table::two_decimals(Some(ratio(50))),
-                table::two_decimals(Some(ratio(99))),
+                table::two_decimals(Some(sample.percentile(50.0))),
+                table::two_decimals(Some(sample.percentile(99.0))),
+                table::two_decimals(Some(ratio(50.0))),
+                table::two_decimals(Some(ratio(99.0))),
             ]
         };
         Ok(servers.into_iter().zip(&medians).map(line).collect())

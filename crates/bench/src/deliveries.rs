@@ -47,7 +47,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
             }
         }
     }
-    let head = [
+    let header = [
         "database",
         "merchants",
         "sent by",
@@ -56,7 +56,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "this process CPU µs",
         "PostgreSQL CPU µs",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// One measurement; the CPU time of this process includes that of the merchants' server.
@@ -65,7 +65,7 @@ async fn measure(
     kind: Kind,
     merchants: usize,
     http: bool,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<[String; 7]> {
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let arrivals = receiver.arrivals.clone();
@@ -101,7 +101,7 @@ async fn measure(
     let trips = after.0.zip(before.0).map(|(after, before)| after - before);
     let trips = trips.and_then(|trips| u32::try_from(trips).ok());
     let postgres_seconds = after.2.zip(before.2).map(|(after, before)| after - before);
-    Ok(vec![
+    Ok([
         kind.name().to_owned(),
         merchants.to_string(),
         if http { "HTTP" } else { "nothing" }.to_owned(),

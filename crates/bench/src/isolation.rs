@@ -52,7 +52,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
             lines.push(line(&args, kind, events, pairs));
         }
     }
-    let head = [
+    let header = [
         "database",
         "quick",
         "hanging",
@@ -64,16 +64,16 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "highest",
         "deliveries/s alone",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// The pair with the median ratio, and the smallest and largest ratio.
-fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> Vec<String> {
+fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> [String; 10] {
     let ratio = |(alone, with_hanging): &(f64, f64)| with_hanging / alone;
     pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
     let median = pairs.get(pairs.len() / 2);
     let ratio_text = |pair: Option<&(f64, f64)>| table::two_decimals(pair.map(ratio));
-    vec![
+    [
         kind.name().to_owned(),
         args.quick.to_string(),
         args.hanging.to_string(),
