@@ -7,12 +7,13 @@ use std::{
 };
 
 use clap::Args;
+use oncharge::SystemClock;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::workers::runner;
 use oncharge_ports::WebhookSender;
 
 use crate::{
-    app::{BenchApp, SystemClock},
+    app,
     database::{DatabaseArgs, Kind},
     gauges, print, print_note,
     receiver::{NullSender, Receiver},
@@ -74,23 +75,24 @@ async fn measure(
     } else {
         Arc::new(NullSender(arrivals.clone()))
     };
-    let bench_app = BenchApp::open(&database, sender).await?;
-    let merchant_ids = shops::create_merchants(&bench_app, receiver.urls(merchants, false)).await?;
-    shops::create_events(&bench_app, &merchant_ids, args.events.div_ceil(merchants)).await?;
+    let components = app::open(&database, sender).await?;
+    let merchant_ids =
+        shops::create_merchants(&components, receiver.urls(merchants, false)).await?;
+    shops::create_events(&components, &merchant_ids, args.events.div_ceil(merchants)).await?;
     let all = args.events.div_ceil(merchants) * merchants;
     let postgres_pid = args
         .databases
         .postgres_pid
         .filter(|_| kind == Kind::Postgres);
     let read_counters = || {
-        let trips = bench_app.round_trips.as_ref().map(|count| count());
+        let trips = components.round_trips.as_ref().map(|count| count());
         let process_seconds = gauges::cpu_seconds(std::process::id())?;
         let postgres_seconds = postgres_pid.map(gauges::process_tree_seconds).transpose()?;
         anyhow::Ok((trips, process_seconds, postgres_seconds))
     };
     let before = read_counters()?;
     let started = Instant::now();
-    let workers = runner::start(&bench_app.app);
+    let workers = runner::start(&components.app);
     arrivals.wait_for(all).await?;
     let elapsed = started.elapsed();
     tokio::time::sleep(WRITE_DELAY).await;

@@ -4,11 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use clap::Args;
+use oncharge::SystemClock;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::workers::runner;
 
 use crate::{
-    app::{BenchApp, SystemClock},
+    app,
     database::{DatabaseArgs, Kind},
     print, print_note,
     receiver::Receiver,
@@ -98,13 +99,13 @@ async fn seconds(
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let sender = Arc::new(HttpSender::new(Arc::new(SystemClock), true)?);
-    let bench_app = BenchApp::open(&database, sender).await?;
-    let slow = shops::create_merchants(&bench_app, receiver.urls(hanging, true)).await?;
-    let quick = shops::create_merchants(&bench_app, receiver.urls(args.quick, false)).await?;
-    shops::create_events(&bench_app, &slow, events).await?;
-    shops::create_events(&bench_app, &quick, events).await?;
+    let components = app::open(&database, sender).await?;
+    let slow = shops::create_merchants(&components, receiver.urls(hanging, true)).await?;
+    let quick = shops::create_merchants(&components, receiver.urls(args.quick, false)).await?;
+    shops::create_events(&components, &slow, events).await?;
+    shops::create_events(&components, &quick, events).await?;
     let started = Instant::now();
-    let workers = runner::start(&bench_app.app);
+    let workers = runner::start(&components.app);
     receiver.arrivals.wait_for(args.quick * events).await?;
     let seconds = started.elapsed().as_secs_f64();
     receiver.stop().await;
