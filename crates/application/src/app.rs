@@ -37,7 +37,8 @@ const CACHE_TTL: Duration = Duration::from_secs(1);
 /// its signatures while an address floods the service.
 const LAST_KNOWN_TTL: Duration = Duration::from_secs(3600);
 
-/// The ports and settings that the use cases are wired to.
+/// The ports and settings that the use cases are wired to; cheap to clone.
+#[derive(Clone)]
 pub struct Dependencies {
     /// The store.
     pub store: Store,

@@ -15,6 +15,7 @@ use anyhow::ensure;
 use clap::Args;
 use http_body_util::Full;
 use hyper::{Request, StatusCode, body::Bytes, header};
+use oncharge::Components;
 use oncharge_adapter_http::{Api, Settings, serve_api};
 use oncharge_application::workers::runner;
 use oncharge_ports::work_queue::QueueName;
@@ -22,7 +23,7 @@ use ring::hmac;
 use serde_json::json;
 
 use crate::{
-    app::BenchApp,
+    app,
     database::{Database, DatabaseArgs, Kind},
     load::{Load, RequestFactory},
     print, print_note,
@@ -82,7 +83,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         }
         setup.end().await;
     }
-    let head = [
+    let header = [
         "database",
         "request",
         "connections",
@@ -92,12 +93,12 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "p50 ÷ one row",
         "p99 ÷ one row",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// The service and the reference server on one database.
 struct Setup {
-    bench_app: BenchApp,
+    components: Components,
     api: (SocketAddr, ServerHandle),
     reference_server: ReferenceServer,
 }
@@ -106,19 +107,19 @@ impl Setup {
     #[expect(clippy::disallowed_methods, reason = "ended by `end`")]
     async fn start(database: &Database) -> anyhow::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let bench_app = BenchApp::open(
+        let components = app::open(
             database,
             Arc::new(NullSender(Arc::new(Arrivals::default()))),
         )
         .await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let api = Api::new(bench_app.app.clone(), Settings::sandbox());
+        let api = Api::new(components.app.clone(), Settings::sandbox());
         let server = serve_api(api, listener, threads)?;
         let handle = server.handle();
         tokio::spawn(server);
         Ok(Self {
-            bench_app,
+            components,
             api: (address, handle),
             reference_server: ReferenceServer::start(database, threads).await?,
         })
@@ -134,7 +135,7 @@ impl Setup {
         args: &Arguments,
         kind: Kind,
         connections: usize,
-    ) -> anyhow::Result<Vec<Vec<String>>> {
+    ) -> anyhow::Result<Vec<[String; 8]>> {
         let servers = [Server::ReferenceRow, Server::All, Server::Api];
         let mut samples: [Vec<Sample>; 3] = Default::default();
         for _ in 0..args.times {
@@ -149,22 +150,22 @@ impl Setup {
             }
         }
         let medians = samples.map(|mut samples| {
-            samples.sort_by(|one, other| one.percentile(99).total_cmp(&other.percentile(99)));
+            samples.sort_by(|one, other| one.percentile(99.0).total_cmp(&other.percentile(99.0)));
             let middle = samples.len() / 2;
             samples.swap_remove(middle)
         });
         let [row, ..] = &medians;
         let line = |(server, sample): (Server, &Sample)| {
             let ratio = |percent| sample.percentile(percent) / row.percentile(percent);
-            vec![
+            [
                 kind.name().to_owned(),
                 server.name().to_owned(),
                 connections.to_string(),
                 table::integer(Some(sample.per_second())),
-                table::two_decimals(Some(sample.percentile(50))),
-                table::two_decimals(Some(sample.percentile(99))),
-                table::two_decimals(Some(ratio(50))),
-                table::two_decimals(Some(ratio(99))),
+                table::two_decimals(Some(sample.percentile(50.0))),
+                table::two_decimals(Some(sample.percentile(99.0))),
+                table::two_decimals(Some(ratio(50.0))),
+                table::two_decimals(Some(ratio(99.0))),
             ]
         };
         Ok(servers.into_iter().zip(&medians).map(line).collect())
@@ -186,7 +187,7 @@ impl Setup {
             make_request: notifications(address),
             expected: StatusCode::OK,
         };
-        let mut workers = (server == Server::All).then(|| runner::start(&self.bench_app.app));
+        let mut workers = (server == Server::All).then(|| runner::start(&self.components.app));
         load.run(connections, WARM_UP).await?;
         let sample = load.run(connections, duration).await?;
         if let Some(error) = &sample.first_error {
@@ -194,7 +195,7 @@ impl Setup {
         }
         ensure!(sample.errors == 0, "{} requests failed", sample.errors);
         if server == Server::Api {
-            workers = Some(runner::start(&self.bench_app.app));
+            workers = Some(runner::start(&self.components.app));
         }
         if let Some(workers) = workers {
             self.wait_for_empty_inbox().await?;
@@ -206,10 +207,10 @@ impl Setup {
     async fn wait_for_empty_inbox(&self) -> anyhow::Result<()> {
         loop {
             let depths = self
-                .bench_app
+                .components
                 .store
                 .work
-                .depths(self.bench_app.app.now())
+                .depths(self.components.app.now())
                 .await?;
             let is_waiting = depths
                 .iter()

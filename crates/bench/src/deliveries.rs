@@ -7,12 +7,13 @@ use std::{
 };
 
 use clap::Args;
+use oncharge::SystemClock;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::workers::runner;
 use oncharge_ports::WebhookSender;
 
 use crate::{
-    app::{BenchApp, SystemClock},
+    app,
     database::{DatabaseArgs, Kind},
     gauges, print, print_note,
     receiver::{NullSender, Receiver},
@@ -47,7 +48,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
             }
         }
     }
-    let head = [
+    let header = [
         "database",
         "merchants",
         "sent by",
@@ -56,7 +57,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "this process CPU µs",
         "PostgreSQL CPU µs",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// One measurement; the CPU time of this process includes that of the merchants' server.
@@ -65,7 +66,7 @@ async fn measure(
     kind: Kind,
     merchants: usize,
     http: bool,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<[String; 7]> {
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let arrivals = receiver.arrivals.clone();
@@ -74,23 +75,24 @@ async fn measure(
     } else {
         Arc::new(NullSender(arrivals.clone()))
     };
-    let bench_app = BenchApp::open(&database, sender).await?;
-    let merchant_ids = shops::create_merchants(&bench_app, receiver.urls(merchants, false)).await?;
-    shops::create_events(&bench_app, &merchant_ids, args.events.div_ceil(merchants)).await?;
+    let components = app::open(&database, sender).await?;
+    let merchant_ids =
+        shops::create_merchants(&components, receiver.urls(merchants, false)).await?;
+    shops::create_events(&components, &merchant_ids, args.events.div_ceil(merchants)).await?;
     let all = args.events.div_ceil(merchants) * merchants;
     let postgres_pid = args
         .databases
         .postgres_pid
         .filter(|_| kind == Kind::Postgres);
     let read_counters = || {
-        let trips = bench_app.round_trips.as_ref().map(|count| count());
+        let trips = components.round_trips.as_ref().map(|count| count());
         let process_seconds = gauges::cpu_seconds(std::process::id())?;
         let postgres_seconds = postgres_pid.map(gauges::process_tree_seconds).transpose()?;
         anyhow::Ok((trips, process_seconds, postgres_seconds))
     };
     let before = read_counters()?;
     let started = Instant::now();
-    let workers = runner::start(&bench_app.app);
+    let workers = runner::start(&components.app);
     arrivals.wait_for(all).await?;
     let elapsed = started.elapsed();
     tokio::time::sleep(WRITE_DELAY).await;
@@ -101,7 +103,7 @@ async fn measure(
     let trips = after.0.zip(before.0).map(|(after, before)| after - before);
     let trips = trips.and_then(|trips| u32::try_from(trips).ok());
     let postgres_seconds = after.2.zip(before.2).map(|(after, before)| after - before);
-    Ok(vec![
+    Ok([
         kind.name().to_owned(),
         merchants.to_string(),
         if http { "HTTP" } else { "nothing" }.to_owned(),

@@ -4,11 +4,12 @@
 use std::{sync::Arc, time::Instant};
 
 use clap::Args;
+use oncharge::SystemClock;
 use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::workers::runner;
 
 use crate::{
-    app::{BenchApp, SystemClock},
+    app,
     database::{DatabaseArgs, Kind},
     print, print_note,
     receiver::Receiver,
@@ -52,7 +53,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
             lines.push(line(&args, kind, events, pairs));
         }
     }
-    let head = [
+    let header = [
         "database",
         "quick",
         "hanging",
@@ -64,16 +65,16 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         "highest",
         "deliveries/s alone",
     ];
-    Ok(print(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(header, lines))?)
 }
 
 /// The pair with the median ratio, and the smallest and largest ratio.
-fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> Vec<String> {
+fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> [String; 10] {
     let ratio = |(alone, with_hanging): &(f64, f64)| with_hanging / alone;
     pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
     let median = pairs.get(pairs.len() / 2);
     let ratio_text = |pair: Option<&(f64, f64)>| table::two_decimals(pair.map(ratio));
-    vec![
+    [
         kind.name().to_owned(),
         args.quick.to_string(),
         args.hanging.to_string(),
@@ -98,13 +99,13 @@ async fn seconds(
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let sender = Arc::new(HttpSender::new(Arc::new(SystemClock), true)?);
-    let bench_app = BenchApp::open(&database, sender).await?;
-    let slow = shops::create_merchants(&bench_app, receiver.urls(hanging, true)).await?;
-    let quick = shops::create_merchants(&bench_app, receiver.urls(args.quick, false)).await?;
-    shops::create_events(&bench_app, &slow, events).await?;
-    shops::create_events(&bench_app, &quick, events).await?;
+    let components = app::open(&database, sender).await?;
+    let slow = shops::create_merchants(&components, receiver.urls(hanging, true)).await?;
+    let quick = shops::create_merchants(&components, receiver.urls(args.quick, false)).await?;
+    shops::create_events(&components, &slow, events).await?;
+    shops::create_events(&components, &quick, events).await?;
     let started = Instant::now();
-    let workers = runner::start(&bench_app.app);
+    let workers = runner::start(&components.app);
     receiver.arrivals.wait_for(args.quick * events).await?;
     let seconds = started.elapsed().as_secs_f64();
     receiver.stop().await;

@@ -28,14 +28,6 @@ pub(crate) struct Load {
     pub(crate) expected: StatusCode,
 }
 
-/// The results of one connection.
-#[derive(Default)]
-struct ConnectionResult {
-    latencies: Vec<u32>,
-    errors: usize,
-    first_error: Option<String>,
-}
-
 impl Load {
     /// Runs the load with this many connections for this time. Signing happens before the timer is
     /// started, so it counts against requests per second but not as latency.
@@ -51,25 +43,17 @@ impl Load {
             let load = self.clone();
             tasks.spawn(async move { load.connection(number, deadline).await });
         }
-        let mut total = ConnectionResult::default();
+        let mut sample = Sample::empty()?;
         while let Some(connection) = tasks.join_next().await {
-            let connection = connection?.context("a connection ended")?;
-            total.latencies.extend(connection.latencies);
-            total.errors += connection.errors;
-            total.first_error = total.first_error.or(connection.first_error);
+            sample.add(connection.context("a connection ended")??)?;
         }
-        let mut sample = Sample::new(total.latencies, started.elapsed());
-        (sample.errors, sample.first_error) = (total.errors, total.first_error);
+        sample.elapsed = started.elapsed();
         Ok(sample)
     }
 
-    async fn connection(
-        self,
-        number: usize,
-        deadline: Instant,
-    ) -> anyhow::Result<ConnectionResult> {
+    async fn connection(self, number: usize, deadline: Instant) -> anyhow::Result<Sample> {
         http::with_connection(self.address, async |mut sender| {
-            let mut connection = ConnectionResult::default();
+            let mut sample = Sample::empty()?;
             for turn in 0.. {
                 let request = (self.make_request)(number, turn)?;
                 let sent_at = Instant::now();
@@ -77,16 +61,14 @@ impl Load {
                     break;
                 }
                 let (status, body) = http::send(&mut sender, request).await?;
-                let micros = u32::try_from(sent_at.elapsed().as_micros()).unwrap_or(u32::MAX);
+                let latency = sent_at.elapsed();
                 if status == self.expected {
-                    connection.latencies.push(micros);
+                    sample.record(latency)?;
                 } else {
-                    connection.errors += 1;
-                    let text = || format!("{status}: {}", String::from_utf8_lossy(&body));
-                    connection.first_error.get_or_insert_with(text);
+                    sample.record_error(|| format!("{status}: {}", String::from_utf8_lossy(&body)));
                 }
             }
-            Ok(connection)
+            Ok(sample)
         })
         .await
     }

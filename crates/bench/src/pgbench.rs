@@ -114,11 +114,11 @@ impl Pgbench<'_> {
         let stdout = output(command)?;
         std::thread::sleep(EXIT_DELAY);
         let after = cpu_time()?;
-        let latencies = latencies(logs.path())?;
-        let count = as_float(latencies.len());
-        let elapsed = Duration::from_secs_f64(count / per_second(&stdout)?);
+        let mut sample = read_logs(logs.path())?;
+        let count = as_float(sample.count());
+        sample.elapsed = Duration::from_secs_f64(count / per_second(&stdout)?);
         Ok(PgbenchResult {
-            sample: Sample::new(latencies, elapsed),
+            sample,
             database_seconds: after
                 .zip(before)
                 .map(|(after, before)| (after - before) / count),
@@ -182,17 +182,18 @@ fn per_second(stdout: &str) -> anyhow::Result<f64> {
     number.with_context(|| format!("pgbench printed no tps:\n{stdout}"))
 }
 
-/// The duration of each transaction in microseconds, from the log files of pgbench's threads.
-fn latencies(logs: &Path) -> anyhow::Result<Vec<u32>> {
-    let mut latencies = Vec::new();
+/// The duration of each transaction, from the log files of pgbench's threads.
+fn read_logs(logs: &Path) -> anyhow::Result<Sample> {
+    let mut sample = Sample::empty()?;
     for entry in fs::read_dir(logs)? {
         for line in fs::read_to_string(entry?.path())?.lines() {
             let micros = line.split(' ').nth(2).and_then(|field| field.parse().ok());
-            latencies.push(micros.with_context(|| format!("pgbench logged: {line}"))?);
+            let micros = micros.with_context(|| format!("pgbench logged: {line}"))?;
+            sample.record(Duration::from_micros(micros))?;
         }
     }
-    ensure!(!latencies.is_empty(), "pgbench logged nothing");
-    Ok(latencies)
+    ensure!(sample.count() > 0, "pgbench logged nothing");
+    Ok(sample)
 }
 
 #[cfg(test)]
@@ -207,11 +208,16 @@ mod tests {
         let logs = tempfile::tempdir().unwrap();
         fs::write(
             logs.path().join("log.1"),
-            "0 1 5000 0 1795360150 1\n0 2 7 0 1795360150 9\n",
+            "0 1 1500 0 1795360150 1\n0 2 7 0 1795360150 9\n",
         )
         .unwrap();
-        assert_eq!(latencies(logs.path()).unwrap(), [5000, 7]);
+        let sample = read_logs(logs.path()).unwrap();
+        assert_eq!(sample.count(), 2);
+        assert_eq!(
+            (sample.percentile(50.0), sample.percentile(100.0)),
+            (0.007, 1.5)
+        );
         fs::write(logs.path().join("log.2"), "0 3 failed 0 1795360150 1\n").unwrap();
-        assert!(latencies(logs.path()).is_err());
+        assert!(read_logs(logs.path()).is_err());
     }
 }

@@ -365,7 +365,7 @@ impl Limits {
         sample: Option<&Sample>,
         seconds: (Option<f64>, Option<f64>),
     ) {
-        let latency = sample.map(|sample| (sample.percentile(50), sample.percentile(99)));
+        let latency = sample.map(|sample| (sample.percentile(50.0), sample.percentile(99.0)));
         self.rows.push(LimitRow {
             name,
             connections,

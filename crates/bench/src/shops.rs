@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use oncharge::Components;
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     branding::Branding,
@@ -17,22 +18,20 @@ use oncharge_domain::{
 };
 use oncharge_ports::{UnitOfWork, unit_of_work::NewEvent};
 
-use crate::app::BenchApp;
-
 /// Number of concurrent writes during this preparation.
 const CONCURRENCY: usize = 16;
 
 /// Adds a merchant for each URL, with one key and an endpoint at this URL.
 pub(crate) async fn create_merchants(
-    bench_app: &BenchApp,
+    components: &Components,
     urls: Vec<String>,
 ) -> anyhow::Result<Vec<MerchantId>> {
-    let each = urls.into_iter().map(|url| create_merchant(bench_app, url));
+    let each = urls.into_iter().map(|url| create_merchant(components, url));
     stream::iter(each).buffered(CONCURRENCY).try_collect().await
 }
 
-async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<MerchantId> {
-    let (app, now) = (&bench_app.app, bench_app.app.now());
+async fn create_merchant(components: &Components, url: String) -> anyhow::Result<MerchantId> {
+    let (app, now) = (&components.app, components.app.now());
     let merchant = Merchant {
         id: app.new_id(),
         version: 1,
@@ -56,9 +55,9 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
         last_used_at: None,
         ends_at: None,
     };
-    let made = audit(bench_app, AuditAction::MerchantCreated);
+    let made = audit(components, AuditAction::MerchantCreated);
     let hash = ApiKeyHash::of(&text);
-    bench_app
+    components
         .store
         .merchants
         .create(&merchant, &key, &hash, &made)
@@ -71,8 +70,8 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
         WebhookSecret::from_bytes([7; 32]),
         now,
     );
-    let set = audit(bench_app, AuditAction::EndpointSet);
-    bench_app
+    let set = audit(components, AuditAction::EndpointSet);
+    components
         .store
         .webhooks
         .set_endpoint(&endpoint, &set)
@@ -82,17 +81,17 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
 
 /// Creates this many events for each of the merchants, each for a new session, round by round.
 pub(crate) async fn create_events(
-    bench_app: &BenchApp,
+    components: &Components,
     merchants: &[MerchantId],
     count: usize,
 ) -> anyhow::Result<()> {
     let rounds = std::iter::repeat_n(merchants, count).flatten();
-    let each = rounds.map(|merchant| event(bench_app, *merchant));
+    let each = rounds.map(|merchant| event(components, *merchant));
     stream::iter(each).buffered(CONCURRENCY).try_collect().await
 }
 
-async fn event(bench_app: &BenchApp, merchant: MerchantId) -> anyhow::Result<()> {
-    let (app, now) = (&bench_app.app, bench_app.app.now());
+async fn event(components: &Components, merchant: MerchantId) -> anyhow::Result<()> {
+    let (app, now) = (&components.app, components.app.now());
     let mut session = Session::create(NewSession {
         id: app.new_id(),
         merchant,
@@ -129,17 +128,17 @@ async fn event(bench_app: &BenchApp, merchant: MerchantId) -> anyhow::Result<()>
         id: app.new_id(),
         event,
     }];
-    Ok(bench_app.store.checkout.commit(unit).await?)
+    Ok(components.store.checkout.commit(unit).await?)
 }
 
 fn account() -> anyhow::Result<PspAccount> {
     PspAccount::new("simulator", "default").context("the account")
 }
 
-fn audit(bench_app: &BenchApp, action: AuditAction) -> AuditEntry {
+fn audit(components: &Components, action: AuditAction) -> AuditEntry {
     AuditEntry {
-        id: bench_app.app.new_id(),
-        at: bench_app.app.now(),
+        id: components.app.new_id(),
+        at: components.app.now(),
         action,
         merchant: None,
         session: None,

@@ -1,6 +1,6 @@
 //! Formats the results as Markdown.
 
-use std::fmt::Write as _;
+use comfy_table::{Table, presets::ASCII_MARKDOWN};
 
 use crate::sample::Sample;
 
@@ -44,7 +44,7 @@ pub(crate) struct Ratios {
 
 /// The table of limits.
 pub(crate) fn limits(rows: &[LimitRow]) -> String {
-    let head = [
+    let header = [
         "limit",
         "connections",
         "per second",
@@ -54,7 +54,7 @@ pub(crate) fn limits(rows: &[LimitRow]) -> String {
         "PostgreSQL CPU µs",
     ];
     let line = |row: &LimitRow| {
-        vec![
+        [
             row.name.to_owned(),
             row.connections.to_string(),
             integer(Some(row.per_second)),
@@ -64,12 +64,12 @@ pub(crate) fn limits(rows: &[LimitRow]) -> String {
             micros(row.seconds.1),
         ]
     };
-    table(&head, rows.iter().map(line))
+    table(header, rows.iter().map(line))
 }
 
 /// The table of requests.
 pub(crate) fn requests(rows: &[Row]) -> String {
-    let head = [
+    let header = [
         "database",
         "request",
         "connections",
@@ -86,13 +86,13 @@ pub(crate) fn requests(rows: &[Row]) -> String {
         "÷ disk",
     ];
     let line = |row: &Row| {
-        vec![
+        [
             row.database.to_owned(),
             row.request.to_owned(),
             row.connections.to_string(),
             integer(Some(row.sample.per_second())),
-            two_decimals(Some(row.sample.percentile(50))),
-            two_decimals(Some(row.sample.percentile(99))),
+            two_decimals(Some(row.sample.percentile(50.0))),
+            two_decimals(Some(row.sample.percentile(99.0))),
             two_decimals(row.round_trips),
             micros(row.seconds.0),
             micros(row.seconds.1),
@@ -103,19 +103,20 @@ pub(crate) fn requests(rows: &[Row]) -> String {
             two_decimals(row.ratios.disk),
         ]
     };
-    table(&head, rows.iter().map(line))
+    table(header, rows.iter().map(line))
 }
 
-/// A table with these column headings.
-pub(crate) fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
-    let mut text = String::new();
-    let ruler: Vec<&str> = head.iter().map(|_| "---").collect();
-    // Writing to a `String` cannot fail.
-    let _ = writeln!(text, "| {} |\n|{}|", head.join(" | "), ruler.join("|"));
-    for line in lines {
-        let _ = writeln!(text, "| {} |", line.join(" | "));
-    }
-    text
+/// A table with this header.
+pub(crate) fn table<const COLUMNS: usize>(
+    header: [&str; COLUMNS],
+    lines: impl IntoIterator<Item = [String; COLUMNS]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(ASCII_MARKDOWN)
+        .set_header(header)
+        .add_rows(lines);
+    format!("{table}\n")
 }
 
 /// A rounded number; a dash for none.
@@ -138,26 +139,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_line_has_as_many_cells_as_the_head() {
-        let row = Row {
-            database: "SQLite",
-            request: "get",
-            connections: 8,
-            sample: Sample::default(),
-            round_trips: None,
-            seconds: (Some(0.000_02), None),
-            resident: 20.4,
-            ratios: Ratios {
-                baseline: Some(0.5),
-                ..Ratios::default()
-            },
-        };
-        let text = requests(&[row]);
-        let cells: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
-        assert_eq!(cells, [15, 15, 15], "{text}");
-        assert!(
-            text.contains("| 20 | — | 20 | — | — | 0.50 | — |"),
-            "{text}"
-        );
+    fn a_table_is_markdown_with_aligned_columns() {
+        let lines = [
+            ["get".to_owned(), integer(Some(11028.4)), micros(None)],
+            [
+                "refund".to_owned(),
+                two_decimals(Some(0.666)),
+                micros(Some(0.000_02)),
+            ],
+        ];
+        let expected = "\
+| request | requests/s | CPU µs |
+|---------|------------|--------|
+| get     | 11028      | —      |
+| refund  | 0.67       | 20     |
+";
+        assert_eq!(table(["request", "requests/s", "CPU µs"], lines), expected);
     }
 }

@@ -22,7 +22,8 @@ use self::{
     errors::ConfigReadError,
     names::{ToolVariables, check_environment},
 };
-pub(crate) use keys::{KeySettings, Keys, create_private_dir, write_private};
+pub use keys::Keys;
+pub(crate) use keys::{KeySettings, create_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
 pub(crate) use psp::{PspAccounts, PspSettings};
 pub(crate) use secret::Secret;
@@ -150,6 +151,17 @@ impl Settings {
             );
         }
         Ok(())
+    }
+
+    /// The settings of the use cases.
+    pub(crate) fn for_use_cases(&self) -> oncharge_application::Settings {
+        let limit = self.checkout.ban_answers_per_hour;
+        oncharge_application::Settings {
+            sandbox: self.mode == Mode::Sandbox,
+            session_ttl_seconds: self.checkout.session_ttl_seconds,
+            ban_answers_per_hour: (limit > 0).then_some(limit),
+            webhook_clock: self.webhooks.clock.into(),
+        }
     }
 
     fn check(&self) -> anyhow::Result<()> {

@@ -82,7 +82,7 @@ pub(crate) async fn start(
         );
     }
     let renewal = Renewal::start(&app);
-    if components.is_embedded && role != Role::Api {
+    if components.is_embedded() && role != Role::Api {
         // No other process works on the embedded file: open work was left by a crash.
         components
             .store

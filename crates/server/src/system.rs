@@ -5,7 +5,7 @@ use oncharge_ports::{Clock, Entropy};
 use ring::rand::{SecureRandom, SystemRandom};
 
 /// The machine's clock.
-pub(crate) struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(

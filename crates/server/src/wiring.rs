@@ -27,14 +27,13 @@ const EMBEDDED_FILE: &str = "oncharge.db";
 
 /// The use cases and their store; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Components {
-    pub(crate) app: App,
-    /// The store, for setting up the sandbox and for the gauges.
-    pub(crate) store: Store,
-    /// Whether the store is the embedded file, which a single server uses.
-    pub(crate) is_embedded: bool,
+pub struct Components {
+    /// The use cases.
+    pub app: App,
+    /// The store, for setting up data and for the gauges.
+    pub store: Store,
     /// Number of round trips to the database; `None` for the embedded one.
-    pub(crate) round_trips: Option<RoundTrips>,
+    pub round_trips: Option<RoundTrips>,
 }
 
 impl Components {
@@ -51,9 +50,10 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || async {
-            let store = OpenedStore::open(settings, keys, data_dir).await?;
-            let components = Self::from_store(store, settings, keys, psps.clone(), sender.clone());
-            if components.is_embedded {
+            let store = OpenedStore::configured(settings, keys, data_dir).await?;
+            let (psps, sender) = (psps.clone(), sender.clone());
+            let components = Self::new(store, keys, psps, sender, settings.for_use_cases());
+            if components.is_embedded() {
                 // The lock on the data directory is held.
                 keys::membership::withdraw_all(&components.app).await?;
             }
@@ -74,16 +74,10 @@ impl Components {
         data_dir: &Path,
     ) -> anyhow::Result<Self> {
         let keys = settings.keys.configured_or_stored(data_dir, None)?;
-        // Commands never start a payment, so no PSP receives this URL.
-        let store = OpenedStore::open(settings, &keys, data_dir).await?;
-        let components = Self::from_store(
-            store,
-            settings,
-            &keys,
-            registry(accounts, "http://127.0.0.1")?,
-            sender(settings.mode)?,
-        );
-        if let Some(_lock) = ServerLock::try_acquire(data_dir)?.filter(|_| components.is_embedded) {
+        let store = OpenedStore::configured(settings, &keys, data_dir).await?;
+        let components = Self::without_payments(store, settings, &keys, accounts)?;
+        if let Some(_lock) = ServerLock::try_acquire(data_dir)?.filter(|_| components.is_embedded())
+        {
             keys::membership::withdraw_all(&components.app).await?;
         }
         keys::check(&components.app).await?;
@@ -93,30 +87,47 @@ impl Components {
     /// Opens the database to check the configuration, without migrating it; `None` if none is
     /// configured.
     pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
-        let Some(store) = OpenedStore::open_without_migrating(settings, keys)? else {
+        let Some(url) = &settings.database.url else {
             return Ok(None);
         };
-        Ok(Some(Self::from_store(
-            store,
-            settings,
-            keys,
-            registry(&settings.psp, "http://127.0.0.1")?,
-            sender(settings.mode)?,
-        )))
+        let (master, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
+        let store = PostgresStore::connect_without_migrating(url.expose(), master, entropy, 1)
+            .context("database.url cannot be used")?;
+        let store = OpenedStore::from_postgres(store);
+        Self::without_payments(store, settings, keys, &settings.psp).map(Some)
     }
 
-    /// Builds the components on a store.
-    fn from_store(
-        opened: OpenedStore,
+    /// Wires the use cases for work that starts no payment.
+    fn without_payments(
+        store: OpenedStore,
         settings: &Settings,
+        keys: &Keys,
+        accounts: &PspAccounts,
+    ) -> anyhow::Result<Self> {
+        // No PSP receives this URL.
+        let psps = registry(accounts, "http://127.0.0.1")?;
+        let sender = sender(settings.mode)?;
+        Ok(Self::new(
+            store,
+            keys,
+            psps,
+            sender,
+            settings.for_use_cases(),
+        ))
+    }
+
+    /// Wires the use cases to a store, with the machine's clock and randomness and the responses of
+    /// the merchant API.
+    pub fn new(
+        opened: OpenedStore,
         keys: &Keys,
         psps: Arc<dyn PspRegistry>,
         sender: Arc<dyn WebhookSender>,
+        settings: oncharge_application::Settings,
     ) -> Self {
-        let is_embedded = settings.database.url.is_none();
-        let limit = settings.checkout.ban_answers_per_hour;
+        let OpenedStore { store, round_trips } = opened;
         let app = App::new(Dependencies {
-            store: opened.store.clone(),
+            store: store.clone(),
             psps,
             sender,
             presenter: Arc::new(JsonPresenter),
@@ -124,19 +135,18 @@ impl Components {
             entropy: Arc::new(SystemEntropy::new()),
             keys: keys.master.clone(),
             peppers: keys.pepper.clone(),
-            settings: oncharge_application::Settings {
-                sandbox: settings.mode == Mode::Sandbox,
-                session_ttl_seconds: settings.checkout.session_ttl_seconds,
-                ban_answers_per_hour: (limit > 0).then_some(limit),
-                webhook_clock: settings.webhooks.clock.into(),
-            },
+            settings,
         });
         Self {
             app,
-            store: opened.store,
-            is_embedded,
-            round_trips: opened.round_trips,
+            store,
+            round_trips,
         }
+    }
+
+    /// Whether the store is the embedded file, which a single server uses.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.round_trips.is_none()
     }
 }
 
@@ -145,25 +155,26 @@ pub(crate) fn embedded_file(data_dir: &Path) -> PathBuf {
     data_dir.join(EMBEDDED_FILE)
 }
 
-/// A store, and its statistics.
-struct OpenedStore {
+/// An open store, and its statistics.
+pub struct OpenedStore {
     store: Store,
     round_trips: Option<RoundTrips>,
 }
 
 impl OpenedStore {
-    /// Opens the configured store and migrates its schema.
-    async fn open(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
-        let (keys, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
-        if let Some(url) = &settings.database.url {
-            let pool = settings.database.pool_size;
-            let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
-            return Ok(Self::from_postgres(
-                store.context("cannot open the database")?,
-            ));
+    /// Opens the configured store.
+    async fn configured(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
+        let database = &settings.database;
+        match &database.url {
+            Some(url) => Self::postgres(url.expose(), database.pool_size, keys).await,
+            None => Self::sqlite(&embedded_file(data_dir), keys),
         }
-        let file = embedded_file(data_dir);
-        let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
+    }
+
+    /// Opens an embedded database and migrates its schema.
+    pub fn sqlite(file: &Path, keys: &Keys) -> anyhow::Result<Self> {
+        let (master, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
+        let store = SqliteStore::open(file, master, entropy, Arc::new(SystemClock))
             .with_context(|| format!("cannot open {}", file.display()))?;
         Ok(Self {
             store: Store::new(Arc::new(store)),
@@ -171,17 +182,13 @@ impl OpenedStore {
         })
     }
 
-    /// Opens the configured PostgreSQL without migrating it; `None` if there is none.
-    fn open_without_migrating(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
-        let Some(url) = &settings.database.url else {
-            return Ok(None);
-        };
-        let entropy = Arc::new(SystemEntropy::new());
-        let store =
-            PostgresStore::connect_without_migrating(url.expose(), keys.master.clone(), entropy, 1);
-        Ok(Some(Self::from_postgres(
-            store.context("database.url cannot be used")?,
-        )))
+    /// Connects to a PostgreSQL database and migrates its schema.
+    pub async fn postgres(url: &str, pool_size: usize, keys: &Keys) -> anyhow::Result<Self> {
+        let (master, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
+        let store = PostgresStore::connect(url, master, entropy, pool_size).await;
+        Ok(Self::from_postgres(
+            store.context("cannot open the database")?,
+        ))
     }
 
     fn from_postgres(store: PostgresStore) -> Self {

@@ -26,11 +26,11 @@ pub(crate) struct KeySettings {
 
 /// The keys in use.
 #[derive(Debug, Clone)]
-pub(crate) struct Keys {
+pub struct Keys {
     /// Seals values; other keys are derived from it.
-    pub(crate) master: Keyring,
+    pub master: Keyring,
     /// Hashes the blocklist's identifiers.
-    pub(crate) pepper: Keyring,
+    pub pepper: Keyring,
 }
 
 impl KeySettings {

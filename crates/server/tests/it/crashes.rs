@@ -1,84 +1,49 @@
 //! `kill -9` between a call to the PSP and the storage of its response, for each kind of operation:
 //! after a restart, ledger and API agree.
 
-use oncharge_psp_simulator as simulator;
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
 
 use crate::support::{
-    Database, Serve, Shop, eventually, node::free_port, on_both, proxy::Proxy, shop::GOOD_CARD,
+    Cluster, Database, Shop, eventually,
+    node::{Node, free_port},
+    on_both,
+    shop::GOOD_CARD,
 };
 
 on_both!(authorization, capture, cancel, refund);
 
-const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-
-/// A server, a simulator that keeps running, and a proxy between them.
+/// A node whose PSP cannot send notifications.
 struct CrashTest {
-    serve: Serve,
-    proxy: Proxy,
+    cluster: Cluster,
+    node: Node,
     shop: Shop,
-    simulator: simulator::Running,
-    _simulator_dir: TempDir,
 }
 
 impl CrashTest {
     async fn start(database: Database) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let simulator_dir = TempDir::new().unwrap();
-        let (bearer, key) = ("bearer-of-the-test", "key-of-the-test");
-        let config = simulator::Config::new(
-            simulator_dir.path().join("simulator.db"),
-            simulator::Secret::new(bearer),
-            simulator::Secret::new(key),
-        );
-        let simulator = simulator::start(config).await.unwrap();
-        let proxy = Proxy::start(simulator.url()).await;
-        let (port, nowhere) = (free_port(), free_port());
-        let mut variables = vec![
-            ("MODE", "sandbox".to_owned()),
-            ("NETWORK__PORT", port.to_string()),
-            ("NETWORK__OPS_PORT", free_port().to_string()),
-            ("KEYS__MASTER", MASTER.to_owned()),
-            ("KEYS__PEPPER", PEPPER.to_owned()),
-            ("PSP__DEFAULT__CONNECTOR", "simulator".to_owned()),
-            ("PSP__DEFAULT__URL", proxy.url.clone()),
-            ("PSP__DEFAULT__BEARER", bearer.to_owned()),
-            ("PSP__DEFAULT__NOTIFICATION_KEY", key.to_owned()),
-            // Notifications are dropped, so recovery has to look up the outcome.
-            (
-                "PSP__DEFAULT__NOTIFY_URL",
-                format!("http://127.0.0.1:{nowhere}"),
-            ),
-        ];
-        if let Some(url) = database.fresh().await {
-            variables.push(("DATABASE__URL", url));
-        }
-        let serve = Serve::start(&variables);
-        let made = serve.command(&["merchant", "create", "--name", "Shop"]);
-        let mut ready: Value = serde_json::from_str(&made).unwrap();
-        ready["base_url"] = json!(format!("http://127.0.0.1:{port}"));
-        ready["simulator_url"] = json!(simulator.url());
-        let shop = Shop::new(&ready);
+        let cluster = Cluster::start(database.fresh().await).await;
+        // Notifications are dropped, so recovery has to look up the outcome.
+        let nowhere = format!("http://127.0.0.1:{}", free_port());
+        let node = cluster
+            .ready_node(&[("PSP__DEFAULT__NOTIFY_URL", &nowhere)])
+            .await;
         Self {
-            serve,
-            proxy,
-            shop,
-            simulator,
-            _simulator_dir: simulator_dir,
+            shop: cluster.merchant(&node),
+            cluster,
+            node,
         }
     }
 
     /// Sends a request, kills the server once the PSP has executed it, and restarts the server.
     async fn crash_during(&mut self, request: impl Future<Output = ()> + Send + 'static) {
-        self.proxy.hold();
+        self.cluster.proxy.hold();
         let request = tokio::spawn(request);
-        self.proxy.wait_until_reply_is_held().await;
-        self.serve.kill_9();
-        self.proxy.release();
+        self.cluster.proxy.wait_until_reply_is_held().await;
+        self.node.kill_9();
+        self.cluster.proxy.release();
         let _ = request.await;
-        self.serve.start_again();
+        self.node.start();
+        self.node.ready().await;
     }
 
     async fn wait_for_status(&self, id: &str, status: &str) {
@@ -117,7 +82,7 @@ async fn crash_during_modification(database: Database, action: &str, status: &st
     assert_eq!(replay.expect(200)["status"], status);
     assert!(replay.replayed);
     assert_eq!(test.shop.ledger(&id).await.len(), 2);
-    test.simulator.stop().await;
+    test.cluster.simulator.stop().await;
 }
 
 async fn capture(database: Database) {
@@ -151,7 +116,7 @@ async fn authorization(database: Database) {
         test.shop.ledger(&id).await,
         [("authorise".to_owned(), 10_000)]
     );
-    test.simulator.stop().await;
+    test.cluster.simulator.stop().await;
 }
 
 async fn refund(database: Database) {
@@ -186,5 +151,5 @@ async fn refund(database: Database) {
     assert_eq!(refund["status"], "refund_succeeded");
     assert_eq!(test.shop.ledger_sum(&id, "refund").await, 4000);
     assert_eq!(test.shop.session(&id).await["amount_refunded"], 4000);
-    test.simulator.stop().await;
+    test.cluster.simulator.stop().await;
 }

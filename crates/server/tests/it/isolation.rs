@@ -12,18 +12,20 @@ use std::{
 };
 
 use actix_web::{HttpRequest, HttpResponse, HttpServer, dev::ServerHandle, web};
-use oncharge_adapter_http::JsonPresenter;
-use oncharge_adapter_postgres::PostgresStore;
-use oncharge_adapter_sqlite::SqliteStore;
+use oncharge::{Components, Keys, OpenedStore, SystemClock};
 use oncharge_adapter_webhook::HttpSender;
-use oncharge_application::{App, Dependencies, Settings, workers::runner};
+use oncharge_application::{Settings, workers::runner};
 use oncharge_domain::{
-    audit::AuditAction, keyring::Keyring, merchant::Merchant, session::EventKind,
+    audit::AuditAction, keyring::Keyring, merchant::Merchant, session::EventKind, time::Timestamp,
 };
 use oncharge_ports::Store;
-use oncharge_testkit::{Builder, FakeClock, ScriptedPsp, SeededEntropy, build::endpoint_url};
+use oncharge_testkit::{Builder, ScriptedPsp, build::endpoint_url};
 
-use crate::support::{Database, eventually, on_both};
+use crate::support::{
+    Database, eventually,
+    node::{MASTER, PEPPER},
+    on_both,
+};
 
 on_both!(hanging_endpoints_do_not_delay_others);
 
@@ -35,9 +37,6 @@ const HANGING: usize = 40;
 /// Tolerance beyond twice the time without hanging servers: an attempt counts as quick for its
 /// first second, and the machine may be busy. A hanging delivery takes ten seconds.
 const TOLERANCE: Duration = Duration::from_secs(3);
-
-const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 async fn hanging_endpoints_do_not_delay_others(database: Database) {
     let (alone, _) = time_to_deliver_to_quick_merchants(database, 0).await;
@@ -64,19 +63,23 @@ async fn time_to_deliver_to_quick_merchants(
     let servers = Arc::<Servers>::default();
     let (base, handle) = serve(&servers);
     let directory = tempfile::TempDir::new().unwrap();
-    let app = match database.fresh().await {
-        None => {
-            let file = directory.path().join("oncharge.db");
-            let store =
-                SqliteStore::open(file, keyring(MASTER), entropy(), Arc::new(FakeClock::new()))
-                    .unwrap();
-            with_due_events(Store::new(Arc::new(store)), &base, hanging).await
-        }
-        Some(url) => {
-            let store = PostgresStore::connect(&url, keyring(MASTER), entropy(), 8);
-            with_due_events(Store::new(Arc::new(store.await.unwrap())), &base, hanging).await
-        }
+    let keys = Keys {
+        master: Keyring::parse(MASTER).unwrap(),
+        pepper: Keyring::parse(PEPPER).unwrap(),
     };
+    let store = match database.fresh().await {
+        None => OpenedStore::sqlite(&directory.path().join("oncharge.db"), &keys),
+        Some(url) => OpenedStore::postgres(&url, 8, &keys).await,
+    };
+    let sender = HttpSender::new(Arc::new(SystemClock), true).unwrap();
+    let Components { app, store, .. } = Components::new(
+        store.unwrap(),
+        &keys,
+        Arc::new(ScriptedPsp::new()),
+        Arc::new(sender),
+        Settings::default(),
+    );
+    create_due_events(&store, app.now(), &base, hanging).await;
     let started = Instant::now();
     let workers = runner::start(&app);
     eventually(60, "all events at the quick servers", || async {
@@ -97,38 +100,23 @@ async fn time_to_deliver_to_quick_merchants(
     (elapsed, servers)
 }
 
-/// An application over this store, with merchants whose events are due.
-async fn with_due_events(store: Store, base: &str, hanging: usize) -> App {
+/// Stores merchants whose events are due now.
+async fn create_due_events(store: &Store, now: Timestamp, base: &str, hanging: usize) {
     let build = Builder::new(7);
+    build.advance(now.unix_seconds() - build.now().unix_seconds());
     for (path, count) in [("hanging", hanging), ("quick", QUICK)] {
         for number in 0..count {
             let merchant = build.merchant();
             let url = format!("{base}/{path}/{number}");
-            create_merchant(&store, &build, &merchant, &url).await;
+            create_merchant(store, &build, &merchant, &url).await;
             for _ in 0..EVENTS {
-                let mut session = build.session(&merchant);
-                // PostgreSQL uses its own clock, by which the lease must not expire during the
-                // test.
-                session.expires_at = session.expires_at.plus_seconds(100 * 365 * 86_400);
-                let mut unit = build.unit(session.clone());
-                unit.events = vec![build.event(&session, 1, EventKind::PaymentAuthorized)];
+                let mut unit = build.unit(build.session(&merchant));
+                unit.events = vec![build.event(&unit.session, 1, EventKind::PaymentAuthorized)];
                 unit.session.next_sequence = 2;
                 store.checkout.commit(unit).await.unwrap();
             }
         }
     }
-    let clock = Arc::new(FakeClock::new());
-    App::new(Dependencies {
-        store,
-        psps: Arc::new(ScriptedPsp::new()),
-        sender: Arc::new(HttpSender::new(clock.clone(), true).unwrap()),
-        presenter: Arc::new(JsonPresenter),
-        clock,
-        entropy: entropy(),
-        keys: keyring(MASTER),
-        peppers: keyring(PEPPER),
-        settings: Settings::default(),
-    })
 }
 
 /// Stores the merchant, its key and its endpoint.
@@ -141,16 +129,6 @@ async fn create_merchant(store: &Store, build: &Builder, merchant: &Merchant, ur
     endpoint.url = endpoint_url(url);
     let set = build.audit(AuditAction::EndpointSet);
     store.webhooks.set_endpoint(&endpoint, &set).await.unwrap();
-}
-
-fn keyring(text: &str) -> Keyring {
-    Keyring::parse(text).unwrap()
-}
-
-fn entropy() -> Arc<SeededEntropy> {
-    static SEED: AtomicUsize = AtomicUsize::new(100);
-    let seed = SEED.fetch_add(1, Ordering::Relaxed);
-    Arc::new(SeededEntropy::new(seed as u64))
 }
 
 /// The server of all merchants: records responded deliveries, and counts the pending ones.

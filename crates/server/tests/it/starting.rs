@@ -9,17 +9,15 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Cluster, Database, binary::ONCHARGE};
+use crate::support::{
+    Cluster, Database,
+    binary::ONCHARGE,
+    node::{MASTER, PEPPER},
+};
 
 const KEYS: [(&str, &str); 2] = [
-    (
-        "ONCHARGE__KEYS__MASTER",
-        "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
-    ),
-    (
-        "ONCHARGE__KEYS__PEPPER",
-        "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
-    ),
+    ("ONCHARGE__KEYS__MASTER", MASTER),
+    ("ONCHARGE__KEYS__PEPPER", PEPPER),
 ];
 
 /// Runs the binary in this directory, with the keys and these variables as its only environment.

@@ -9,7 +9,7 @@ pub(crate) mod proxy;
 pub(crate) mod shop;
 pub(crate) mod webhooks;
 
-pub(crate) use binary::{Dev, Serve};
+pub(crate) use binary::Dev;
 pub(crate) use database::{Database, on_both};
 pub(crate) use database_proxy::DatabaseProxy;
 pub(crate) use node::Cluster;

@@ -132,7 +132,7 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     // A development tool: it loads the running binary over HTTP, and signs with the domain's code.
     // Measurements that need a thousand merchants, or only a part of the service, run in its own
-    // process.
+    // process, wired by the server's library.
     CrateRule {
         name: "bench",
         allowed: &[
@@ -140,10 +140,9 @@ const CRATE_RULES: &[CrateRule] = &[
             "ports",
             "application",
             "adapter-http",
-            "adapter-postgres",
             "adapter-psp",
-            "adapter-sqlite",
             "adapter-webhook",
+            "server",
         ],
         allowed_in_tests: &[],
     },

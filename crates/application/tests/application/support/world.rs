@@ -19,6 +19,7 @@ use super::{
 
 /// A deployment with one merchant who has a webhook endpoint; `app` is the process, and everything
 /// else survives its crash.
+#[derive(Clone)]
 pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) clock: Arc<FakeClock>,
@@ -28,10 +29,10 @@ pub(crate) struct World {
     pub(crate) merchant_server: ScriptedSender,
     pub(crate) fault_plan: Arc<FaultPlan>,
     pub(crate) merchant: Arc<Merchant>,
-    pub(crate) settings: Settings,
     pub(crate) build: Arc<Builder>,
-    entropy: Arc<SeededEntropy>,
     psps: [ScriptedPsp; 2],
+    /// What each process of the deployment is wired to.
+    dependencies: Dependencies,
 }
 
 impl World {
@@ -57,28 +58,25 @@ impl World {
         let psps = [ScriptedPsp::new(), ScriptedPsp::new()];
         let (psp, fault_plan) = (psps[0].clone(), Arc::new(FaultPlan::new()));
         let merchant_server = ScriptedSender::new();
-        let entropy = Arc::new(SeededEntropy::new(11));
-        let app = App::new(dependencies(
+        let dependencies = dependencies(
             &store,
             &psps,
             &merchant_server,
             &fault_plan,
             &clock,
-            &entropy,
-            &settings,
-        ));
+            settings,
+        );
         Self {
-            app,
+            app: App::new(dependencies.clone()),
             clock,
             store,
             psp,
             merchant_server,
             fault_plan,
             merchant: Arc::new(merchant),
-            settings,
             build,
-            entropy,
             psps,
+            dependencies,
         }
     }
 
@@ -112,62 +110,31 @@ impl World {
     pub(crate) fn on_a_node_ahead(&self, seconds: i64) -> (Self, Arc<FakeClock>) {
         let clock = Arc::new(FakeClock::new());
         clock.set(self.now().plus_seconds(seconds));
-        let app = App::new(dependencies(
-            &self.store,
-            &self.psps,
-            &self.merchant_server,
-            &self.fault_plan,
-            &clock,
-            &self.entropy,
-            &self.settings,
-        ));
+        let app = App::new(Dependencies {
+            clock: clock.clone(),
+            ..self.dependencies.clone()
+        });
         let node = Self {
             app,
-            ..self.restarted()
+            ..self.clone()
         };
         (node, clock)
     }
 
     fn as_merchant(&self, merchant: Arc<Merchant>) -> Self {
-        let app = App::new(dependencies(
-            &self.store,
-            &self.psps,
-            &self.merchant_server,
-            &self.fault_plan,
-            &self.clock,
-            &self.entropy,
-            &self.settings,
-        ));
         Self {
-            app,
-            clock: self.clock.clone(),
-            store: self.store.clone(),
-            psp: self.psp.clone(),
-            merchant_server: self.merchant_server.clone(),
-            fault_plan: self.fault_plan.clone(),
+            app: App::new(self.dependencies.clone()),
             merchant,
-            settings: self.settings.clone(),
-            build: self.build.clone(),
-            entropy: self.entropy.clone(),
-            psps: self.psps.clone(),
+            ..self.clone()
         }
     }
 
     /// Another process of this deployment with these keys and peppers.
     pub(crate) fn process_with(&self, keys: Keyring, peppers: Keyring) -> App {
-        let with = dependencies(
-            &self.store,
-            &self.psps,
-            &self.merchant_server,
-            &self.fault_plan,
-            &self.clock,
-            &self.entropy,
-            &self.settings,
-        );
         App::new(Dependencies {
             keys,
             peppers,
-            ..with
+            ..self.dependencies.clone()
         })
     }
 
@@ -175,7 +142,7 @@ impl World {
     pub(crate) fn at(&self, app: App) -> Self {
         Self {
             app,
-            ..self.as_merchant(self.merchant.clone())
+            ..self.clone()
         }
     }
 
@@ -207,8 +174,7 @@ fn dependencies(
     merchant_server: &ScriptedSender,
     fault_plan: &Arc<FaultPlan>,
     clock: &Arc<FakeClock>,
-    entropy: &Arc<SeededEntropy>,
-    settings: &Settings,
+    settings: Settings,
 ) -> Dependencies {
     let keys = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     let peppers = "p2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= \
@@ -235,9 +201,9 @@ fn dependencies(
         }),
         presenter: Arc::new(PlainPresenter),
         clock: clock.clone(),
-        entropy: entropy.clone(),
+        entropy: Arc::new(SeededEntropy::new(11)),
         keys: Keyring::parse(keys).unwrap(),
         peppers: Keyring::parse(peppers).unwrap(),
-        settings: settings.clone(),
+        settings,
     }
 }

@@ -145,14 +145,14 @@ fn launch(dir: &Path, flags: &[String]) -> (Child, Value) {
         .stdout(Stdio::null())
         .stderr(log);
     let mut child = command.spawn().unwrap();
-    wait_for(&mut child, || ready_file.exists(), dir);
+    wait_for(&mut child, &ready_file, dir);
     let ready = serde_json::from_slice(&fs::read(&ready_file).unwrap()).unwrap();
     (child, ready)
 }
 
-fn wait_for(child: &mut Child, is_ready: impl Fn() -> bool, dir: &Path) {
+fn wait_for(child: &mut Child, ready_file: &Path, dir: &Path) {
     let until = Instant::now() + Duration::from_secs(30);
-    while !is_ready() {
+    while !ready_file.exists() {
         let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
         if let Some(status) = child.try_wait().unwrap() {
             panic!("oncharge ended with {status}:\n{}", log());
@@ -174,90 +174,4 @@ fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
         .unwrap();
     assert!(kill.success());
     (child.wait().unwrap(), started.elapsed())
-}
-
-/// `oncharge serve` in sandbox mode with an external simulator.
-pub(crate) struct Serve {
-    dir: TempDir,
-    environment: Vec<(String, String)>,
-    child: Child,
-}
-
-impl Serve {
-    /// Starts it; the variables are settings (`NETWORK__PORT`) without their prefix.
-    pub(crate) fn start(variables: &[(&str, String)]) -> Self {
-        let dir = TempDir::new().unwrap();
-        let environment: Vec<_> = variables
-            .iter()
-            .map(|(name, value)| (format!("ONCHARGE__{name}"), value.clone()))
-            .collect();
-        let child = serve(dir.path(), &environment);
-        Self {
-            dir,
-            environment,
-            child,
-        }
-    }
-
-    pub(crate) fn kill_9(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub(crate) fn start_again(&mut self) {
-        self.child = serve(self.dir.path(), &self.environment);
-    }
-
-    /// Runs a command with the same data and settings; returns its standard output.
-    pub(crate) fn command(&self, arguments: &[&str]) -> String {
-        let mut command = Command::new(ONCHARGE);
-        command
-            .args(arguments)
-            .envs(self.environment.iter().cloned())
-            .current_dir(self.dir.path());
-        let output = command.output().unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        String::from_utf8(output.stdout).unwrap()
-    }
-}
-
-impl Drop for Serve {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn serve(dir: &Path, environment: &[(String, String)]) -> Child {
-    let log = fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(dir.join("log"))
-        .unwrap();
-    let mut command = Command::new(ONCHARGE);
-    command
-        .arg("serve")
-        .envs(environment.iter().cloned())
-        .current_dir(dir);
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap();
-    let port = environment
-        .iter()
-        .find(|(name, _)| name.ends_with("NETWORK__PORT"))
-        .unwrap();
-    let address = format!("127.0.0.1:{}", port.1);
-    wait_for(
-        &mut child,
-        || std::net::TcpStream::connect(&address).is_ok(),
-        dir,
-    );
-    child
 }

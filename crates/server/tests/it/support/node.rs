@@ -14,8 +14,8 @@ use tempfile::TempDir;
 
 use super::{Shop, binary::ONCHARGE, database, eventually, proxy::Proxy};
 
-const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+pub(crate) const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+pub(crate) const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 /// Maximum time until a node is ready.
 const START: u64 = 30;
 
