@@ -25,7 +25,7 @@ use self::{
     api_key::RotatedPairBody,
     delivery_attempt::AttemptBody,
     event::{EventBody, TestBody},
-    refund::OrderedRefundBody,
+    refund::RequestedRefundBody,
     session::{CreatedSessionBody, SessionBody},
     webhook_endpoint::EndpointBody,
 };
@@ -53,7 +53,7 @@ impl Presenter for JsonPresenter {
             }
             ApiResponse::RefundRequested(refund) => (
                 StatusCode::CREATED,
-                json(&OrderedRefundBody::acknowledgment(refund)),
+                json(&RequestedRefundBody::acknowledgment(refund)),
             ),
             ApiResponse::PspRejected => psp_rejected(request_id),
             ApiResponse::KeyRotated {

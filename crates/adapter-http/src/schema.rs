@@ -97,8 +97,7 @@ schema_enums! {
     SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
     /// The outcome of a payment attempt.
     AttemptStatus { Pending, Authorized, Refused, Error, Expired, Cancelled }
-    /// Whether a payment is captured automatically after the authorization or at the merchant's
-    /// request.
+    /// Whether a payment is captured automatically after the authorization or at your request.
     CaptureMode { Automatic, Manual }
     /// An operation whose outcome is pending.
     PendingOperation { Capture, Cancel }

@@ -15,7 +15,7 @@ use crate::{
 request_body! {
     /// The shopper's payment method.
     pub(crate) struct Payment {
-        /// The one-time token issued by the PSP's card fields. It identifies the attempt.
+        /// The one-time token issued by the processor's card fields. It identifies the attempt.
         #[schema(min_length = 1, max_length = 255)]
         payment_method: String,
         /// Signals of the shopper's browser.

@@ -24,7 +24,7 @@ pub(crate) struct EventBody {
     event: &'static str,
     /// The session.
     session_id: String,
-    /// The PSP's reference for the payment or refund; null if there is none.
+    /// The processor's reference of the payment or refund; null if there is none.
     #[schema(required)]
     psp_reference: Option<String>,
     /// Your reference for the session.
@@ -117,16 +117,16 @@ pub(crate) struct TestBody {
     /// `endpoint.test`
     #[schema(value_type = String, pattern = "^endpoint\\.test$")]
     event: &'static str,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     session_id: Option<String>,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     merchant_reference: Option<String>,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     status: Option<String>,
     /// Zero in `XTS`, the ISO 4217 code for tests.
@@ -138,12 +138,12 @@ pub(crate) struct TestBody {
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
-    /// Nothing.
+    /// All zero.
     amounts: AmountsBody,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// Null.
+    /// Always null in a test.
     #[schema(required)]
     payment_attempt: Option<PaymentAttemptBody>,
 }

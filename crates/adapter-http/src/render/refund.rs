@@ -14,8 +14,8 @@ use super::failure::FailureBody;
 #[schema(as = Refund)]
 pub(crate) struct RefundBody {
     #[serde(flatten)]
-    order: OrderedRefundBody,
-    /// The merchant's reference.
+    order: RequestedRefundBody,
+    /// Your reference.
     reference: String,
     /// Why it failed.
     #[schema(required)]
@@ -30,8 +30,8 @@ pub(crate) struct RefundBody {
 
 /// A newly requested refund.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OrderedRefund)]
-pub(crate) struct OrderedRefundBody {
+#[schema(as = RequestedRefund)]
+pub(crate) struct RequestedRefundBody {
     /// Its id.
     refund_id: String,
     /// The session whose capture it refunds.
@@ -39,7 +39,7 @@ pub(crate) struct OrderedRefundBody {
     /// The refund's status.
     #[schema(value_type = crate::schema::RefundStatus)]
     status: &'static str,
-    /// The PSP's reference; null until the PSP has responded.
+    /// The processor's reference; null until the processor has responded.
     #[schema(required)]
     psp_reference: Option<String>,
     /// The amount in minor units.
@@ -49,7 +49,7 @@ pub(crate) struct OrderedRefundBody {
     currency: &'static str,
 }
 
-impl OrderedRefundBody {
+impl RequestedRefundBody {
     /// The acknowledgment of a request: always `refund_requested`, whatever the refund's current
     /// status.
     pub(crate) fn acknowledgment(refund: &Refund) -> Self {
@@ -60,7 +60,7 @@ impl OrderedRefundBody {
     }
 }
 
-impl From<&Refund> for OrderedRefundBody {
+impl From<&Refund> for RequestedRefundBody {
     fn from(refund: &Refund) -> Self {
         let psp_reference = refund.psp_reference.as_ref();
         Self {
@@ -81,7 +81,7 @@ impl From<&Refund> for RefundBody {
             RefundStatus::Requested | RefundStatus::Succeeded => None,
         };
         Self {
-            order: OrderedRefundBody::from(refund),
+            order: RequestedRefundBody::from(refund),
             reference: refund.reference.as_str().to_owned(),
             failure,
             created_at: refund.created_at.rfc3339(),

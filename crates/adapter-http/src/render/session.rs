@@ -26,21 +26,21 @@ pub(crate) struct SessionBody {
     /// ISO 4217.
     #[schema(value_type = String)]
     currency: &'static str,
-    /// The merchant's reference.
+    /// Your reference.
     reference: String,
-    /// The merchant's order number.
+    /// Your order number.
     #[schema(required)]
     order_id: Option<String>,
     /// Where the shopper is sent afterwards.
     return_url: String,
-    /// The merchant's own key-value pairs.
+    /// Your own key-value pairs.
     metadata: BTreeMap<String, String>,
-    /// Whether it is captured automatically or at the merchant's request.
+    /// Whether it is captured automatically or at your request.
     #[schema(value_type = crate::schema::CaptureMode)]
     capture: &'static str,
     /// The shopper's contact data.
     customer: CustomerBody,
-    /// The PSP's reference of the payment.
+    /// The processor's reference of the payment.
     #[schema(required)]
     psp_reference: Option<String>,
     /// The authorized amount.

@@ -30,7 +30,7 @@ struct Next {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<crate::schema::RetryReason>)]
     reason: Option<&'static str>,
-    /// For `retry`: whether the next attempt is the last one.
+    /// For `retry`: whether the next attempt can be the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     last_try: Option<bool>,
 }

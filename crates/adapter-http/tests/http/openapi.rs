@@ -87,8 +87,8 @@ async fn responses_have_the_documented_members() {
     };
     let checkout = app.captured().await;
     assert_eq!(keys(&app.session(&checkout).await), members("Session"));
-    let ordered = app.refund(&checkout, 1).await.json();
-    assert_eq!(keys(&ordered), members("OrderedRefund"));
+    let requested = app.refund(&checkout, 1).await.json();
+    assert_eq!(keys(&requested), members("RequestedRefund"));
     let endpoint = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let mut shown = members("WebhookEndpoint");
     shown.push("signing_secret".to_owned());

@@ -124,11 +124,11 @@ fn operation(entry: &HistoryOperation) -> Vec<TimelineEntry> {
 
 fn refund(refund: &Refund) -> Vec<TimelineEntry> {
     let (amount, name) = (money(refund.amount), masked(refund.reference.as_str()));
-    let ordered = TimelineEntry::new(refund.created_at, "Refund", "Ordered")
+    let requested = TimelineEntry::new(refund.created_at, "Refund", "Requested")
         .detail(format!("{amount}, {name}"))
         .anchor(refund.id);
     let detail = match &refund.status {
-        RefundStatus::Requested => return vec![ordered],
+        RefundStatus::Requested => return vec![requested],
         RefundStatus::Succeeded => amount,
         RefundStatus::Failed(reason) => masked(reason.as_str()),
     };
@@ -136,7 +136,7 @@ fn refund(refund: &Refund) -> Vec<TimelineEntry> {
         .pill(&refund.status)
         .detail(detail)
         .anchor(refund.id);
-    vec![ordered, outcome]
+    vec![requested, outcome]
 }
 
 fn notification(entry: &HistoryNotification) -> TimelineEntry {

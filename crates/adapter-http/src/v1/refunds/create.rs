@@ -9,7 +9,7 @@ use crate::{
     error_responses::{PostErrors, RefundErrors},
     gate::post::Post,
     problem::Problem,
-    render::{self, refund::OrderedRefundBody},
+    render::{self, refund::RequestedRefundBody},
     request_body::{request_body, values::MinorUnits},
     request_log::log_session,
 };
@@ -54,7 +54,7 @@ impl TryFrom<NewRefundBody> for NewRefund {
     operation_id = "createRefund",
     params(crate::schema::IdempotencyHeader),
     request_body = NewRefundBody,
-    responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),
+    responses((status = 201, body = RequestedRefundBody, description = "The refund is requested."), PostErrors, RefundErrors),
 )]
 pub(crate) async fn create(
     api: web::Data<Api>,

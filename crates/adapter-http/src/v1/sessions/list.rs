@@ -35,7 +35,7 @@ query_parameters! {
         /// Only sessions with exactly this order number.
         #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
         order_id: Option<OrderId>,
-        /// Only sessions with this PSP reference, of the payment or of its capture, cancel or refund.
+        /// Only sessions with this reference of the processor: of the payment or of its capture, cancel or refund.
         #[param(value_type = Option<String>, min_length = 1, max_length = 255)]
         psp_reference: Option<PspReference>,
         /// Only sessions created at or after this time.
