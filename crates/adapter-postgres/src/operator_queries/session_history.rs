@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, SessionId},
+    operation::Operation,
     refund::Refund,
     time::Timestamp,
     webhook::DeliveryAttempt,
@@ -17,7 +18,7 @@ use oncharge_ports::{
     },
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     rows::{
         attempt::AttemptRow,
@@ -52,7 +53,7 @@ pub(super) async fn session_history(
     id: SessionId,
 ) -> Result<Option<SessionHistory>, StoreError> {
     let query = sessions::table
-        .find(Value(id))
+        .find(Bind(id))
         .select(SessionRow::as_select());
     let found: Vec<SessionRow> = snapshot.read(query).await?;
     let found: Result<Vec<_>, _> = found
@@ -89,7 +90,7 @@ impl HistoryReader<'_> {
 
     async fn contact(&self) -> Result<ContactPresence, StoreError> {
         let query = contacts::table
-            .find(Value(self.session))
+            .find(Bind(self.session))
             .select((contacts::email.is_not_null(), contacts::phone.is_not_null()));
         let found: Vec<(bool, bool)> = self.snapshot.read(query).await?;
         let (email, phone) = found.into_iter().next().unwrap_or_default();
@@ -98,7 +99,7 @@ impl HistoryReader<'_> {
 
     async fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
         let query = operations::table
-            .filter(operations::session_id.eq(Value(self.session)))
+            .filter(operations::session_id.eq(Bind(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
             .select((
@@ -106,13 +107,15 @@ impl HistoryReader<'_> {
                 operations::tries,
                 operations::next_try_at,
             ));
-        let rows: Vec<(OperationRow, i64, Option<Timestamp>)> = self.snapshot.read(query).await?;
-        let reader = RowReader::of("operations", self.session);
-        let entry = |(row, tries, next): (OperationRow, i64, Option<Timestamp>)| {
+        let rows: Vec<(OperationRow, i64, Option<ColumnValue<Timestamp>>)> =
+            self.snapshot.read(query).await?;
+        let entry = |(row, tries, next): (OperationRow, i64, Option<ColumnValue<Timestamp>>)| {
+            let operation = Operation::try_from(row)?;
+            let reader = RowReader::of("operations", operation.id);
             Ok(HistoryOperation {
-                operation: row.try_into()?,
+                operation,
                 tries: reader.count("tries", tries)?,
-                next_try_at: next,
+                next_try_at: reader.optional("next_try_at", next)?,
             })
         };
         self.limit_rows(rows).into_iter().map(entry).collect()
@@ -120,7 +123,7 @@ impl HistoryReader<'_> {
 
     async fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
         let query = refunds::table
-            .filter(refunds::session_id.eq(Value(self.session)))
+            .filter(refunds::session_id.eq(Bind(self.session)))
             .order((refunds::created_at, refunds::id))
             .limit(LIMIT)
             .select(RefundRow::as_select());
@@ -135,7 +138,7 @@ impl HistoryReader<'_> {
         let query = events::table
             .inner_join(sessions::table)
             .left_join(deliveries::table)
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .order(events::sequence)
             .limit(LIMIT)
             .select((
@@ -154,7 +157,8 @@ impl HistoryReader<'_> {
                 None => None,
                 Some(row) => Some(HistoryDelivery {
                     delivery: row.try_into()?,
-                    next_try_at: next,
+                    next_try_at: RowReader::of("deliveries", stored.id)
+                        .optional("next_try_at", next)?,
                     attempts: attempts.remove(&stored.id).unwrap_or_default(),
                 }),
             };
@@ -166,16 +170,17 @@ impl HistoryReader<'_> {
     /// Loads all delivery attempts of the session's events, by event.
     async fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .select(events::id);
         let query = delivery_attempts::table
             .filter(delivery_attempts::event_id.eq_any(session_events))
             .order((delivery_attempts::event_id, delivery_attempts::number))
             .limit(LIMIT)
             .select((delivery_attempts::event_id, AttemptRow::as_select()));
-        let rows: Vec<(EventId, AttemptRow)> = self.snapshot.read(query).await?;
+        let rows: Vec<(ColumnValue<EventId>, AttemptRow)> = self.snapshot.read(query).await?;
         let mut found: HashMap<EventId, Vec<DeliveryAttempt>> = HashMap::new();
         for (event, row) in self.limit_rows(rows) {
+            let event = RowReader::with_id("delivery_attempts", "event_id", event)?.id();
             let of_event = found.entry(event).or_default();
             of_event.push(row.try_into()?);
         }
@@ -184,7 +189,7 @@ impl HistoryReader<'_> {
 
     async fn notifications(&mut self) -> Result<Vec<HistoryNotification>, StoreError> {
         let query = psp_notifications::table
-            .filter(psp_notifications::session_id.eq(Value(self.session)))
+            .filter(psp_notifications::session_id.eq(Bind(self.session)))
             .order((psp_notifications::received_at, psp_notifications::id))
             .limit(LIMIT)
             .select(HistoryNotificationRow::as_select());
@@ -197,16 +202,15 @@ impl HistoryReader<'_> {
 
     async fn audit(&mut self) -> Result<Vec<HistoryAuditEntry>, StoreError> {
         let query = audit_log::table
-            .filter(audit_log::session_id.eq(Value(self.session)))
+            .filter(audit_log::session_id.eq(Bind(self.session)))
             .order(audit_log::number)
             .limit(LIMIT)
             .select(HistoryAuditRow::as_select());
         let rows: Vec<HistoryAuditRow> = self.snapshot.read(query).await?;
-        Ok(self
-            .limit_rows(rows)
+        self.limit_rows(rows)
             .into_iter()
-            .map(HistoryAuditEntry::from)
-            .collect())
+            .map(HistoryAuditEntry::try_from)
+            .collect()
     }
 }
 
@@ -214,5 +218,5 @@ type EventColumns = (
     EventRow,
     EventSessionColumns,
     Option<DeliveryRow>,
-    Option<Timestamp>,
+    Option<ColumnValue<Timestamp>>,
 );

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    id::{NotificationId, OperationId},
+    id::{AuditId, NotificationId, OperationId},
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -11,6 +11,7 @@ use oncharge_ports::{
 };
 
 use crate::{
+    ColumnValue,
     row_reader::RowReader,
     schema::{audit_log, psp_notifications},
 };
@@ -19,12 +20,12 @@ use crate::{
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = psp_notifications)]
 pub struct HistoryNotificationRow {
-    id: NotificationId,
+    id: ColumnValue<NotificationId>,
     connector: String,
     account: String,
     event_key: Option<String>,
     status: String,
-    received_at: Timestamp,
+    received_at: ColumnValue<Timestamp>,
     tries: i64,
 }
 
@@ -32,13 +33,13 @@ impl TryFrom<HistoryNotificationRow> for HistoryNotification {
     type Error = StoreError;
 
     fn try_from(row: HistoryNotificationRow) -> Result<Self, StoreError> {
-        let reader = RowReader::of("psp_notifications", row.id);
+        let reader = RowReader::with_id("psp_notifications", "id", row.id)?;
         Ok(Self {
-            id: row.id,
+            id: reader.id(),
             account: reader.account(&row.connector, &row.account)?,
             event_key: row.event_key,
             status: reader.require("status", row.status.parse().ok())?,
-            received_at: row.received_at,
+            received_at: reader.value("received_at", row.received_at)?,
             tries: reader.count("tries", row.tries)?,
         })
     }
@@ -48,19 +49,23 @@ impl TryFrom<HistoryNotificationRow> for HistoryNotification {
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log)]
 pub struct HistoryAuditRow {
-    created_at: Timestamp,
+    id: ColumnValue<AuditId>,
+    created_at: ColumnValue<Timestamp>,
     action: String,
-    operation_id: Option<OperationId>,
+    operation_id: Option<ColumnValue<OperationId>>,
     detail: String,
 }
 
-impl From<HistoryAuditRow> for HistoryAuditEntry {
-    fn from(row: HistoryAuditRow) -> Self {
-        Self {
-            at: row.created_at,
+impl TryFrom<HistoryAuditRow> for HistoryAuditEntry {
+    type Error = StoreError;
+
+    fn try_from(row: HistoryAuditRow) -> Result<Self, StoreError> {
+        let reader = RowReader::with_id("audit_log", "id", row.id)?;
+        Ok(Self {
+            at: reader.value("created_at", row.created_at)?,
             action: row.action,
-            operation: row.operation_id,
+            operation: reader.optional("operation_id", row.operation_id)?,
             detail: row.detail,
-        }
+        })
     }
 }
