@@ -23,7 +23,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 use oncharge_store_rows::{
-    Bind, ColumnValue,
+    Bind, ColumnValue, page_of,
     rows::{
         contact::ContactRow,
         event::{EventRow, EventSessionColumns},
@@ -36,7 +36,6 @@ use oncharge_store_rows::{
     seal::SealedColumns,
     session_ranges::{StatusRange, newest},
 };
-use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
@@ -228,31 +227,6 @@ impl CheckoutRepository for PostgresStore {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The start of a page: a bound on `created_at` alone, which an index can use, and the full key.
-fn start(page: Page) -> Option<(Timestamp, Uuid)> {
-    let position: Option<Position> = page.after;
-    position.map(|position| (position.created_at, position.id))
-}
-
-/// Adds the order, limit and start of a page to a boxed query of `$table`.
-macro_rules! page_of {
-    ($query:expr, $table:ident, $page:expr) => {{
-        let mut query = $query
-            .order(($table::created_at.desc(), $table::id.desc()))
-            .limit($page.limit.into());
-        if let Some((created_at, id)) = start($page) {
-            query = query
-                .filter($table::created_at.le(Bind(created_at)))
-                .filter(
-                    $table::created_at
-                        .lt(Bind(created_at))
-                        .or($table::id.lt(Bind(id))),
-                );
-        }
-        query
-    }};
 }
 
 type SessionsQuery<'a> = diesel::dsl::IntoBoxed<

@@ -26,7 +26,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 use oncharge_store_rows::{
-    Bind, ColumnValue,
+    Bind, ColumnValue, page_of,
     rows::{
         contact::ContactRow,
         event::{EventRow, EventSessionColumns},
@@ -281,8 +281,6 @@ fn session_page(
     let mut query = sessions::table
         .left_join(contacts::table)
         .filter(column::<Id>("merchant_id", !by_psp_reference).eq(Bind(merchant)))
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into())
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed();
     let now = filter.now;
@@ -318,17 +316,7 @@ fn session_page(
     if let Some(at) = filter.created_before {
         query = query.filter(sessions::created_at.lt(Bind(at)));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        // Written so that the index range ends at the time and only ties are compared by id.
-        let beyond = sessions::created_at
-            .lt(Bind(at))
-            .or(sessions::id.lt(Bind(after.id)));
-        query = query
-            .filter(sessions::created_at.le(Bind(at)))
-            .filter(beyond);
-    }
-    query.load(connection)
+    page_of!(query, sessions, page).load(connection)
 }
 
 fn refunds(
@@ -336,25 +324,13 @@ fn refunds(
     filter: &RefundFilter,
     page: Page,
 ) -> Result<Vec<Refund>, StoreError> {
-    let mut query = refunds::table
-        .order((refunds::created_at.desc(), refunds::id.desc()))
-        .limit(page.limit.into())
-        .select(RefundRow::as_select())
-        .into_boxed();
+    let mut query = refunds::table.select(RefundRow::as_select()).into_boxed();
     // The index by session is the selective one; the merchant is checked on the rows below.
     query = match filter.session {
         Some(session) => query.filter(refunds::session_id.eq(Bind(session))),
         None => query.filter(refunds::merchant_id.eq(Bind(filter.merchant))),
     };
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        let beyond = refunds::created_at
-            .lt(Bind(at))
-            .or(refunds::id.lt(Bind(after.id)));
-        query = query
-            .filter(refunds::created_at.le(Bind(at)))
-            .filter(beyond);
-    }
+    let query = page_of!(query, refunds, page);
     let rows: Vec<RefundRow> = query.load(connection).map_err(error::store)?;
     let read: Result<Vec<Refund>, _> = rows.into_iter().map(Refund::try_from).collect();
     let mut found = read?;
@@ -369,8 +345,6 @@ fn events(
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let mut query = events::table
         .inner_join(sessions::table)
-        .order((events::created_at.desc(), events::id.desc()))
-        .limit(page.limit.into())
         .select((EventRow::as_select(), EventSessionColumns::as_select()))
         .into_boxed();
     query = match filter.session {
@@ -380,13 +354,7 @@ fn events(
     if let Some(kind) = filter.kind {
         query = query.filter(events::kind.eq(kind.name()));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        let beyond = events::created_at
-            .lt(Bind(at))
-            .or(events::id.lt(Bind(after.id)));
-        query = query.filter(events::created_at.le(Bind(at))).filter(beyond);
-    }
+    let query = page_of!(query, events, page);
     let rows: Vec<(EventRow, EventSessionColumns)> =
         query.load(connection).map_err(error::store)?;
     let rows = rows.into_iter();

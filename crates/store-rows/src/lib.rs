@@ -9,6 +9,7 @@
 mod bind;
 mod column_value;
 mod json_text;
+mod page;
 
 pub mod prepared;
 pub mod row_reader;

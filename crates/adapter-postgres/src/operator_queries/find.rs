@@ -10,7 +10,7 @@ use oncharge_ports::{
     queries::Page,
 };
 use oncharge_store_rows::{
-    Bind,
+    Bind, page_of,
     row_reader::RowReader,
     rows::session::SessionRow,
     schema::{merchants, operations, sessions},
@@ -52,9 +52,7 @@ fn search_page(
 ) -> SessionsQuery {
     let mut query = sessions::table
         .select(SessionRow::as_select())
-        .into_boxed::<Pg>()
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into());
+        .into_boxed::<Pg>();
     query = match by {
         NameFilter::Any => query,
         NameFilter::Id(id) => query.filter(sessions::id.eq(Bind(id))),
@@ -87,17 +85,7 @@ fn search_page(
     if let Some(before) = search.created_before {
         query = query.filter(sessions::created_at.lt(Bind(before)));
     }
-    if let Some(after) = page.after {
-        let created_at = after.created_at;
-        query = query
-            .filter(sessions::created_at.le(Bind(created_at)))
-            .filter(
-                sessions::created_at
-                    .lt(Bind(created_at))
-                    .or(sessions::id.lt(Bind(after.id))),
-            );
-    }
-    query
+    page_of!(query, sessions, page)
 }
 
 /// Adds the merchants' names to the sessions.

@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, SessionId},
-    operation::Operation,
     refund::Refund,
-    time::Timestamp,
     webhook::DeliveryAttempt,
 };
 use oncharge_ports::{
     StoreError,
     operator_queries::{
-        ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
-        HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
+        ContactPresence, HistoryAuditEntry, HistoryEvent, HistoryNotification, HistoryOperation,
+        MAX_ROWS_PER_KIND, SessionHistory,
     },
 };
 use oncharge_store_rows::{
@@ -22,12 +20,12 @@ use oncharge_store_rows::{
     row_reader::RowReader,
     rows::{
         attempt::AttemptRow,
-        delivery::DeliveryRow,
         event::{EventRow, EventSessionColumns},
-        operation::OperationRow,
         refund::RefundRow,
         session::SessionRow,
-        session_history::{HistoryAuditRow, HistoryNotificationRow},
+        session_history::{
+            HistoryAuditRow, HistoryDeliveryRow, HistoryNotificationRow, HistoryOperationRow,
+        },
     },
     schema::{
         audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
@@ -102,23 +100,12 @@ impl HistoryReader<'_> {
             .filter(operations::session_id.eq(Bind(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
-            .select((
-                OperationRow::as_select(),
-                operations::tries,
-                operations::next_try_at,
-            ));
-        let rows: Vec<(OperationRow, i64, Option<ColumnValue<Timestamp>>)> =
-            self.snapshot.read(query).await?;
-        let entry = |(row, tries, next): (OperationRow, i64, Option<ColumnValue<Timestamp>>)| {
-            let operation = Operation::try_from(row)?;
-            let reader = RowReader::of("operations", operation.id);
-            Ok(HistoryOperation {
-                operation,
-                tries: reader.count("tries", tries)?,
-                next_try_at: reader.optional("next_try_at", next)?,
-            })
-        };
-        self.limit_rows(rows).into_iter().map(entry).collect()
+            .select(HistoryOperationRow::as_select());
+        let rows: Vec<HistoryOperationRow> = self.snapshot.read(query).await?;
+        self.limit_rows(rows)
+            .into_iter()
+            .map(HistoryOperation::try_from)
+            .collect()
     }
 
     async fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
@@ -144,23 +131,20 @@ impl HistoryReader<'_> {
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),
-                Option::<DeliveryRow>::as_select(),
-                deliveries::next_try_at.nullable(),
+                Option::<HistoryDeliveryRow>::as_select(),
             ));
         let rows: Vec<EventColumns> = self.snapshot.read(query).await?;
         let rows = self.limit_rows(rows);
         let mut attempts = self.attempts().await?;
         let mut entries = Vec::new();
-        for (event, columns, delivery, next) in rows {
+        for (event, columns, delivery) in rows {
             let stored = event.stored_event(&columns)?;
             let delivery = match delivery {
                 None => None,
-                Some(row) => Some(HistoryDelivery {
-                    delivery: row.try_into()?,
-                    next_try_at: RowReader::of("deliveries", stored.id)
-                        .optional("next_try_at", next)?,
-                    attempts: attempts.remove(&stored.id).unwrap_or_default(),
-                }),
+                Some(row) => {
+                    let attempts = attempts.remove(&stored.id).unwrap_or_default();
+                    Some(row.with_attempts(attempts)?)
+                }
             };
             entries.push(HistoryEvent { stored, delivery });
         }
@@ -214,9 +198,4 @@ impl HistoryReader<'_> {
     }
 }
 
-type EventColumns = (
-    EventRow,
-    EventSessionColumns,
-    Option<DeliveryRow>,
-    Option<ColumnValue<Timestamp>>,
-);
+type EventColumns = (EventRow, EventSessionColumns, Option<HistoryDeliveryRow>);

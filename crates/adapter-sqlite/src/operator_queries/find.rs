@@ -14,7 +14,7 @@ use oncharge_ports::{
     queries::Page,
 };
 use oncharge_store_rows::{
-    Bind,
+    Bind, page_of,
     row_reader::RowReader,
     rows::session::SessionRow,
     schema::{merchants, operations, sessions},
@@ -48,11 +48,7 @@ fn search_page(
     by: NameFilter<'_>,
     range: StatusRange,
 ) -> QueryResult<Vec<SessionRow>> {
-    let mut query = sessions::table
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into())
-        .select(SessionRow::as_select())
-        .into_boxed();
+    let mut query = sessions::table.select(SessionRow::as_select()).into_boxed();
     query = match by {
         NameFilter::Any => query,
         NameFilter::Id(id) => query.filter(sessions::id.eq(Bind(id))),
@@ -85,17 +81,7 @@ fn search_page(
     if let Some(at) = search.created_before {
         query = query.filter(sessions::created_at.lt(Bind(at)));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        // Written so that the index range ends at the time and only ties are compared by id.
-        let beyond = sessions::created_at
-            .lt(Bind(at))
-            .or(sessions::id.lt(Bind(after.id)));
-        query = query
-            .filter(sessions::created_at.le(Bind(at)))
-            .filter(beyond);
-    }
-    query.load(connection)
+    page_of!(query, sessions, page).load(connection)
 }
 
 /// Adds the merchants' names to the sessions.

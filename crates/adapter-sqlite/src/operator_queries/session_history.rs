@@ -5,16 +5,14 @@ use std::collections::HashMap;
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, SessionId},
-    operation::Operation,
     refund::Refund,
-    time::Timestamp,
     webhook::DeliveryAttempt,
 };
 use oncharge_ports::{
     StoreError,
     operator_queries::{
-        ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
-        HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
+        ContactPresence, HistoryAuditEntry, HistoryEvent, HistoryNotification, HistoryOperation,
+        MAX_ROWS_PER_KIND, SessionHistory,
     },
 };
 use oncharge_store_rows::{
@@ -22,12 +20,12 @@ use oncharge_store_rows::{
     row_reader::RowReader,
     rows::{
         attempt::AttemptRow,
-        delivery::DeliveryRow,
         event::{EventRow, EventSessionColumns},
-        operation::OperationRow,
         refund::RefundRow,
         session::SessionRow,
-        session_history::{HistoryAuditRow, HistoryNotificationRow},
+        session_history::{
+            HistoryAuditRow, HistoryDeliveryRow, HistoryNotificationRow, HistoryOperationRow,
+        },
     },
     schema::{
         audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
@@ -103,27 +101,17 @@ impl HistoryReader<'_> {
     }
 
     fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
-        let rows: Vec<(OperationRow, i64, Option<ColumnValue<Timestamp>>)> = operations::table
+        let rows: Vec<HistoryOperationRow> = operations::table
             .filter(operations::session_id.eq(Bind(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
-            .select((
-                OperationRow::as_select(),
-                operations::tries,
-                operations::next_try_at,
-            ))
+            .select(HistoryOperationRow::as_select())
             .load(self.connection)
             .map_err(error::store)?;
-        let read = |(row, tries, next): (OperationRow, i64, Option<ColumnValue<Timestamp>>)| {
-            let operation = Operation::try_from(row)?;
-            let reader = RowReader::of("operations", operation.id);
-            Ok(HistoryOperation {
-                operation,
-                tries: reader.count("tries", tries)?,
-                next_try_at: reader.optional("next_try_at", next)?,
-            })
-        };
-        self.limit_rows(rows).into_iter().map(read).collect()
+        self.limit_rows(rows)
+            .into_iter()
+            .map(HistoryOperation::try_from)
+            .collect()
     }
 
     fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
@@ -141,12 +129,7 @@ impl HistoryReader<'_> {
     }
 
     fn events(&mut self) -> Result<Vec<HistoryEvent>, StoreError> {
-        type Row = (
-            EventRow,
-            EventSessionColumns,
-            Option<DeliveryRow>,
-            Option<ColumnValue<Timestamp>>,
-        );
+        type Row = (EventRow, EventSessionColumns, Option<HistoryDeliveryRow>);
         let rows: Vec<Row> = events::table
             .inner_join(sessions::table)
             .left_join(deliveries::table)
@@ -156,24 +139,21 @@ impl HistoryReader<'_> {
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),
-                Option::<DeliveryRow>::as_select(),
-                deliveries::next_try_at.nullable(),
+                Option::<HistoryDeliveryRow>::as_select(),
             ))
             .load(self.connection)
             .map_err(error::store)?;
         let rows = self.limit_rows(rows);
         let mut attempts = self.attempts()?;
         let mut entries = Vec::new();
-        for (event, session, delivery, next) in rows {
+        for (event, session, delivery) in rows {
             let stored = event.stored_event(&session)?;
             let delivery = match delivery {
                 None => None,
-                Some(row) => Some(HistoryDelivery {
-                    delivery: row.try_into()?,
-                    next_try_at: RowReader::of("deliveries", stored.id)
-                        .optional("next_try_at", next)?,
-                    attempts: attempts.remove(&stored.id).unwrap_or_default(),
-                }),
+                Some(row) => {
+                    let attempts = attempts.remove(&stored.id).unwrap_or_default();
+                    Some(row.with_attempts(attempts)?)
+                }
             };
             entries.push(HistoryEvent { stored, delivery });
         }

@@ -3,18 +3,70 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{AuditId, NotificationId, OperationId},
+    operation::Operation,
     time::Timestamp,
+    webhook::{Delivery, DeliveryAttempt},
 };
 use oncharge_ports::{
     StoreError,
-    operator_queries::{HistoryAuditEntry, HistoryNotification},
+    operator_queries::{HistoryAuditEntry, HistoryDelivery, HistoryNotification, HistoryOperation},
 };
 
 use crate::{
     ColumnValue,
     row_reader::RowReader,
-    schema::{audit_log, psp_notifications},
+    rows::{delivery::DeliveryRow, operation::OperationRow},
+    schema::{audit_log, deliveries, operations, psp_notifications},
 };
+
+/// An operation with its place in the queue.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = operations)]
+pub struct HistoryOperationRow {
+    #[diesel(embed)]
+    operation: OperationRow,
+    tries: i64,
+    next_try_at: Option<ColumnValue<Timestamp>>,
+}
+
+impl TryFrom<HistoryOperationRow> for HistoryOperation {
+    type Error = StoreError;
+
+    fn try_from(row: HistoryOperationRow) -> Result<Self, StoreError> {
+        let operation = Operation::try_from(row.operation)?;
+        let reader = RowReader::of("operations", operation.id);
+        Ok(Self {
+            operation,
+            tries: reader.count("tries", row.tries)?,
+            next_try_at: reader.optional("next_try_at", row.next_try_at)?,
+        })
+    }
+}
+
+/// A delivery with its place in the queue.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+pub struct HistoryDeliveryRow {
+    #[diesel(embed)]
+    delivery: DeliveryRow,
+    next_try_at: Option<ColumnValue<Timestamp>>,
+}
+
+impl HistoryDeliveryRow {
+    /// The delivery with its attempts, which are stored in rows of their own.
+    pub fn with_attempts(
+        self,
+        attempts: Vec<DeliveryAttempt>,
+    ) -> Result<HistoryDelivery, StoreError> {
+        let delivery = Delivery::try_from(self.delivery)?;
+        let reader = RowReader::of("deliveries", delivery.event);
+        Ok(HistoryDelivery {
+            delivery,
+            next_try_at: reader.optional("next_try_at", self.next_try_at)?,
+            attempts,
+        })
+    }
+}
 
 /// A notification without its body.
 #[derive(Queryable, Selectable)]
