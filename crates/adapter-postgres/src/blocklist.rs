@@ -14,7 +14,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
-use oncharge_store_rows::{Value, rows::ban::BanRow, schema::bans};
+use oncharge_store_rows::{Bind, rows::ban::BanRow, schema::bans};
 
 use crate::{audit, batch::Batch, store::PostgresStore};
 
@@ -44,7 +44,7 @@ impl BlocklistRepository for PostgresStore {
         let query = bans::table
             .filter(bans::hash.eq_any(wanted))
             .filter(bans::revoked_at.is_null())
-            .filter(bans::expires_at.gt(Value(now)))
+            .filter(bans::expires_at.gt(Bind(now)))
             .select(BanRow::as_select());
         let found: Vec<BanRow> = self.read(query).await?;
         let found: Result<Vec<Ban>, StoreError> = found.into_iter().map(Ban::try_from).collect();
@@ -80,7 +80,7 @@ impl BlocklistRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         register(&mut batch, pepper);
-        batch.add(diesel::update(bans::table.find(Value(id))).set(change));
+        batch.add(diesel::update(bans::table.find(Bind(id))).set(change));
         batch.try_commit().await
     }
 
@@ -101,9 +101,9 @@ impl BlocklistRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         let live_bans = bans::table
-            .find(Value(id))
+            .find(Bind(id))
             .filter(bans::revoked_at.is_null());
-        let write = diesel::update(live_bans).set(bans::revoked_at.eq(Value(revoked)));
+        let write = diesel::update(live_bans).set(bans::revoked_at.eq(Bind(revoked)));
         batch.require(write, ());
         audit::write(&mut batch, audit);
         batch.try_commit().await

@@ -12,7 +12,7 @@ use oncharge_ports::{
     unit_of_work::{ChangedOperation, NewEvent, NewOperation},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{
         contact::ContactRow,
         event::EventRow,
@@ -102,7 +102,7 @@ impl UnitWriter<'_> {
     /// Marks the notification as handled and releases its lease.
     fn handled(&mut self, id: NotificationId, unit: &UnitOfWork) {
         let waiting = psp_notifications::table
-            .find(Value(id))
+            .find(Bind(id))
             .filter(psp_notifications::status.eq(NotificationStatus::Waiting.name()));
         let first = unit.changed_operations.first();
         let write = diesel::update(waiting).set(NotificationEnd::of(
@@ -134,11 +134,11 @@ impl UnitWriter<'_> {
         if session.version == 1 {
             let row = (
                 SessionRow::try_from(session)?,
-                sessions::unit_id.eq(Value(unit)),
+                sessions::unit_id.eq(Bind(unit)),
             );
             self.batch.add(row.insert_into(sessions::table));
             if let Some(row) = ContactRow::seal(session.id, &session.contact, self.sealer)? {
-                let row = (row, contacts::merchant_id.eq(Value(session.merchant)));
+                let row = (row, contacts::merchant_id.eq(Bind(session.merchant)));
                 self.batch.add(row.insert_into(contacts::table));
             }
             return Ok(());
@@ -146,14 +146,14 @@ impl UnitWriter<'_> {
         let id = session.id;
         let version = i64::from(session.version);
         let before = sessions::table
-            .filter(sessions::id.eq(Value(id)))
+            .filter(sessions::id.eq(Bind(id)))
             .filter(sessions::version.eq(version - 1));
         let write = diesel::update(before).set(SessionState::try_from(session)?);
         self.batch.require(write, Precondition::Version);
         let change = (
-            session_changes::unit_id.eq(Value(unit)),
-            session_changes::session_id.eq(Value(id)),
-            session_changes::merchant_id.eq(Value(session.merchant)),
+            session_changes::unit_id.eq(Bind(unit)),
+            session_changes::session_id.eq(Bind(id)),
+            session_changes::merchant_id.eq(Bind(session.merchant)),
             session_changes::version.eq(version),
         );
         self.batch.add(change.insert_into(session_changes::table));
@@ -170,7 +170,7 @@ impl UnitWriter<'_> {
 
     fn change_operation(&mut self, changed: &ChangedOperation) {
         let operation = &changed.operation;
-        let row = operations::table.find(Value(operation.id));
+        let row = operations::table.find(Bind(operation.id));
         let state = OperationState::from(operation);
         let row_exists = Precondition::RowExists("an operation");
         match changed.next_try_at {
@@ -179,7 +179,7 @@ impl UnitWriter<'_> {
                 self.batch.require(write, row_exists);
             }
             Some(next) => {
-                let next = operations::next_try_at.eq(Value(next));
+                let next = operations::next_try_at.eq(Bind(next));
                 let write = diesel::update(row).set((state, next));
                 self.batch.require(write, row_exists);
             }
@@ -191,7 +191,7 @@ impl UnitWriter<'_> {
     }
 
     fn change_refund(&mut self, refund: &Refund) {
-        let row = refunds::table.find(Value(refund.id));
+        let row = refunds::table.find(Bind(refund.id));
         let write = diesel::update(row).set(RefundState::from(refund));
         self.batch
             .require(write, Precondition::RowExists("a refund"));

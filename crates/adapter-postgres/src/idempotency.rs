@@ -7,7 +7,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyScope, IdempotencyWrite},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::idempotency_key::{KeyWrite, NewKeyRow},
     schema::idempotency_keys,
     seal::Sealer,
@@ -57,7 +57,7 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, forgotten: Timestam
             body_key_id.eq(excluded(body_key_id)),
         ));
     let is_over = responded_at
-        .lt(Value(forgotten))
+        .lt(Bind(forgotten))
         .and(sql::<Bool>(IS_NOT_OPEN));
     let write = methods::FilterDsl::filter(write, is_over);
     batch.require(write, Precondition::Key);
@@ -69,7 +69,7 @@ fn without_response(scope: &IdempotencyScope) -> _ {
     let merchant: MerchantId = scope.merchant;
     let key: String = scope.key.as_str().to_owned();
     idempotency_keys::table
-        .filter(idempotency_keys::merchant_id.eq(Value(merchant)))
+        .filter(idempotency_keys::merchant_id.eq(Bind(merchant)))
         .filter(idempotency_keys::key.eq(key))
         .filter(idempotency_keys::responded_at.is_null())
 }

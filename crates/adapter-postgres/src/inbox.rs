@@ -16,7 +16,7 @@ use oncharge_ports::{
     unit_of_work::LeasedItem,
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::notification::{NewNotificationRow, NotificationEnd, NotificationRow},
     schema::psp_notifications,
     sql_types::{Id, Instant},
@@ -68,7 +68,7 @@ impl Inbox for PostgresStore {
         id: NotificationId,
     ) -> Result<Option<StoredNotification>, StoreError> {
         let query = psp_notifications::table
-            .find(Value(id))
+            .find(Bind(id))
             .select(NotificationRow::as_select());
         let found: Vec<NotificationRow> = self.read(query).await?;
         let open = |row: NotificationRow| row.open(&self.sealer);
@@ -82,8 +82,8 @@ impl Inbox for PostgresStore {
             return Err(CommitError::LeaseLost);
         };
         let held = table
-            .find(Value(id))
-            .filter(lease_token.eq(Value(outcome.lease.token)))
+            .find(Bind(id))
+            .filter(lease_token.eq(Bind(outcome.lease.token)))
             .filter(leased_until.gt(database_clock()));
         let write = diesel::update(held).set(NotificationEnd::of(
             outcome.status,
@@ -106,7 +106,7 @@ impl Inbox for PostgresStore {
             .filter(|kind| kind.is_stuck())
             .map(|kind| kind.name())
             .collect();
-        let listed = table.find(Value(id)).filter(status.eq_any(stuck));
+        let listed = table.find(Bind(id)).filter(status.eq_any(stuck));
         let dismissed = NotificationStatus::Dismissed.name();
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);

@@ -18,7 +18,7 @@ use oncharge_ports::{
     key_registry::{Node, RegisteredKeys},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{node::NodeRow, registered_key::RegisteredKeyRow},
     schema::{keys_in_use, nodes},
     sql_types::{Id, Instant, Json},
@@ -71,7 +71,7 @@ impl KeyRegistry for PostgresStore {
     }
 
     async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
-        self.write(diesel::delete(nodes::table.find(Value(id))))
+        self.write(diesel::delete(nodes::table.find(Bind(id))))
             .await?;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl KeyRegistry for PostgresStore {
     ) -> Result<bool, StoreError> {
         let key = keys_in_use::table
             .find(("master", id.as_str().to_owned()))
-            .filter(keys_in_use::used_until.eq(Value(used_until)));
+            .filter(keys_in_use::used_until.eq(Bind(used_until)));
         Ok(self.write(diesel::delete(key)).await? == 1)
     }
 }

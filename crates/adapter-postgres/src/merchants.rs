@@ -16,7 +16,7 @@ use oncharge_ports::{
     merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::merchant::{ApiKeyRow, MerchantRow, psp_account},
     schema::{api_keys, merchants},
     sql_types::{Id, Instant},
@@ -76,7 +76,7 @@ impl MerchantRepository for PostgresStore {
 
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
         let query = merchants::table
-            .find(Value(id))
+            .find(Bind(id))
             .select(MerchantRow::as_select());
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().next().map(Merchant::try_from).transpose()
@@ -93,7 +93,7 @@ impl MerchantRepository for PostgresStore {
             .select(MerchantRow::as_select())
             .into_boxed::<Pg>();
         if let Some(after) = after {
-            query = query.filter(merchants::id.gt(Value(after)));
+            query = query.filter(merchants::id.gt(Bind(after)));
         }
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().map(Merchant::try_from).collect()
@@ -115,7 +115,7 @@ impl MerchantRepository for PostgresStore {
         let mut batch = Batch::new(&pooled);
         let before = i64::from(merchant.version) - 1;
         let row = merchants::table
-            .find(Value(merchant.id))
+            .find(Bind(merchant.id))
             .filter(merchants::version.eq(before));
         batch.require(diesel::update(row).set(settings), ());
         audit::write(&mut batch, audit);
@@ -155,7 +155,7 @@ impl MerchantRepository for PostgresStore {
 
     async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let query = api_keys::table
-            .find(Value(id))
+            .find(Bind(id))
             .select(ApiKeyRow::as_select());
         let found: Vec<ApiKeyRow> = self.read(query).await?;
         let open = |row: ApiKeyRow| row.open(&self.sealer);
@@ -165,8 +165,8 @@ impl MerchantRepository for PostgresStore {
     async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
         use api_keys::{created_at, ends_at, id, merchant_id, table};
         let query = table
-            .filter(merchant_id.eq(Value(merchant)))
-            .filter(ends_at.is_null().or(ends_at.gt(Value(now))))
+            .filter(merchant_id.eq(Bind(merchant)))
+            .filter(ends_at.is_null().or(ends_at.gt(Bind(now))))
             .order((created_at.desc(), id.desc()))
             .limit(i64::from(MAX_LISTED_KEYS))
             .select(ApiKeyRow::as_select());
@@ -185,9 +185,9 @@ impl MerchantRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&pooled);
         let later = table
-            .find(Value(id))
-            .filter(ends_at.is_null().or(ends_at.gt(Value(end))));
-        batch.add(diesel::update(later).set(ends_at.eq(Value(end))));
+            .find(Bind(id))
+            .filter(ends_at.is_null().or(ends_at.gt(Bind(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(Bind(end))));
         audit::write(&mut batch, audit);
         batch.commit().await?;
         Ok(())
@@ -205,9 +205,9 @@ impl MerchantRepository for PostgresStore {
         batch.add(merchant_lock(merchant));
         audit::write(&mut batch, audit);
         let later = table
-            .filter(merchant_id.eq(Value(merchant)))
-            .filter(ends_at.is_null().or(ends_at.gt(Value(end))));
-        batch.add(diesel::update(later).set(ends_at.eq(Value(end))));
+            .filter(merchant_id.eq(Bind(merchant)))
+            .filter(ends_at.is_null().or(ends_at.gt(Bind(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(Bind(end))));
         Ok(batch.commit_and_count().await? as u64)
     }
 
@@ -253,10 +253,10 @@ impl MerchantRepository for PostgresStore {
         }
         batch.add(merchant_lock(merchant));
         let active = table
-            .find(Value(rotation.replaced))
-            .filter(merchant_id.eq(Value(merchant)))
+            .find(Bind(rotation.replaced))
+            .filter(merchant_id.eq(Bind(merchant)))
             .filter(ends_at.is_null());
-        let end = diesel::update(active).set(ends_at.eq(Value(rotation.replaced_ends_at)));
+        let end = diesel::update(active).set(ends_at.eq(Bind(rotation.replaced_ends_at)));
         batch.require(end, Precondition::RowExists("an active key"));
         if rotation.replaced_ends_at > rotation.at {
             let are_few = sql_query(ENDING_ARE_FEW)
@@ -288,9 +288,9 @@ impl MerchantRepository for PostgresStore {
         use api_keys::{last_used_at, table};
         let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS);
         let stale = table
-            .find(Value(id))
-            .filter(last_used_at.is_null().or(last_used_at.le(Value(before))));
-        let write = diesel::update(stale).set(last_used_at.eq(Value(used)));
+            .find(Bind(id))
+            .filter(last_used_at.is_null().or(last_used_at.le(Bind(before))));
+        let write = diesel::update(stale).set(last_used_at.eq(Bind(used)));
         self.write(write).await?;
         Ok(())
     }

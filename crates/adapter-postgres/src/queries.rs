@@ -23,7 +23,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, ColumnValue, page_of,
     rows::{
         contact::ContactRow,
         event::{EventRow, EventSessionColumns},
@@ -36,7 +36,6 @@ use oncharge_store_rows::{
     seal::SealedColumns,
     session_ranges::{StatusRange, newest},
 };
-use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
@@ -50,7 +49,7 @@ impl CheckoutRepository for PostgresStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         let query = sessions::table
             .left_join(contacts::table)
-            .filter(sessions::id.eq(Value(id)))
+            .filter(sessions::id.eq(Bind(id)))
             .select((SessionRow::as_select(), Option::<ContactRow>::as_select()));
         let found = self.read(query).await?;
         let open = |(row, contact): (SessionRow, _)| row.open(contact, &self.sealer);
@@ -59,7 +58,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
         let query = operations::table
-            .find(Value(id))
+            .find(Bind(id))
             .select(OperationRow::as_select());
         let found: Vec<OperationRow> = self.read(query).await?;
         found
@@ -71,7 +70,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
         let query = operations::table
-            .find(Value(id))
+            .find(Bind(id))
             .filter(operations::request.is_not_null())
             .select((
                 operations::request.assume_not_null(),
@@ -90,16 +89,14 @@ impl CheckoutRepository for PostgresStore {
         token: TokenFingerprint,
     ) -> Result<bool, StoreError> {
         let attempts = operations::table
-            .filter(operations::session_id.eq(Value(session)))
+            .filter(operations::session_id.eq(Bind(session)))
             .filter(operations::token.eq(token.bytes().to_vec()));
         let found: Vec<bool> = self.read(select(exists(attempts))).await?;
         Ok(found == [true])
     }
 
     async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
-        let query = refunds::table
-            .find(Value(id))
-            .select(RefundRow::as_select());
+        let query = refunds::table.find(Bind(id)).select(RefundRow::as_select());
         let found: Vec<RefundRow> = self.read(query).await?;
         found.into_iter().next().map(Refund::try_from).transpose()
     }
@@ -110,7 +107,7 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Vec<(Refund, Operation)>, StoreError> {
         let query = refunds::table
             .inner_join(operations::table)
-            .filter(refunds::session_id.eq(Value(session)))
+            .filter(refunds::session_id.eq(Bind(session)))
             .filter(refunds::status.eq("refund_requested"))
             .filter(operations::status.eq("requested"))
             .filter(operations::sending.eq("not_sent"))
@@ -124,7 +121,7 @@ impl CheckoutRepository for PostgresStore {
 
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         let query = idempotency_keys::table
-            .find((Value(scope.merchant), scope.key.as_str().to_owned()))
+            .find((Bind(scope.merchant), scope.key.as_str().to_owned()))
             .select(KeyRow::as_select());
         let found: Vec<KeyRow> = self.read(query).await?;
         let open = |row: KeyRow| row.open(scope, &self.sealer);
@@ -136,11 +133,11 @@ impl CheckoutRepository for PostgresStore {
         operation: OperationId,
     ) -> Result<Option<IdempotencyScope>, StoreError> {
         let query = idempotency_keys::table
-            .filter(idempotency_keys::operation_id.eq(Value(operation)))
+            .filter(idempotency_keys::operation_id.eq(Bind(operation)))
             .filter(idempotency_keys::responded_at.is_null())
             .select((idempotency_keys::merchant_id, idempotency_keys::key))
             .limit(1);
-        let found: Vec<(MerchantId, String)> = self.read(query).await?;
+        let found: Vec<(ColumnValue<MerchantId>, String)> = self.read(query).await?;
         let scope = found.into_iter().next();
         scope
             .map(|(merchant, key)| scope_of(merchant, &key))
@@ -215,13 +212,13 @@ impl CheckoutRepository for PostgresStore {
         ));
         if unit.session.version == 1 {
             let created = sessions::table
-                .find(Value(session))
-                .filter(sessions::unit_id.eq(Value(id)));
+                .find(Bind(session))
+                .filter(sessions::unit_id.eq(Bind(id)));
             batch.add(created.select(sessions::id));
         } else {
             let changed = session_changes::table
-                .find(Value(id))
-                .filter(session_changes::session_id.eq(Value(session)));
+                .find(Bind(id))
+                .filter(session_changes::session_id.eq(Bind(session)));
             batch.add(changed.select(session_changes::session_id));
         }
         match batch.commit_and_count().await {
@@ -230,31 +227,6 @@ impl CheckoutRepository for PostgresStore {
             Err(error) => Err(error.into()),
         }
     }
-}
-
-/// The start of a page: a bound on `created_at` alone, which an index can use, and the full key.
-fn start(page: Page) -> Option<(Timestamp, Uuid)> {
-    let position: Option<Position> = page.after;
-    position.map(|position| (position.created_at, position.id))
-}
-
-/// Adds the order, limit and start of a page to a boxed query of `$table`.
-macro_rules! page_of {
-    ($query:expr, $table:ident, $page:expr) => {{
-        let mut query = $query
-            .order(($table::created_at.desc(), $table::id.desc()))
-            .limit($page.limit.into());
-        if let Some((created_at, id)) = start($page) {
-            query = query
-                .filter($table::created_at.le(Value(created_at)))
-                .filter(
-                    $table::created_at
-                        .lt(Value(created_at))
-                        .or($table::id.lt(Value(id))),
-                );
-        }
-        query
-    }};
 }
 
 type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
@@ -274,17 +246,17 @@ fn sessions_query(filter: &SessionFilter, part: StatusRange, page: Page) -> Sess
         .left_join(contacts::table)
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed::<Pg>()
-        .filter(sessions::merchant_id.eq(Value(filter.merchant)));
+        .filter(sessions::merchant_id.eq(Bind(filter.merchant)));
     let now = filter.now;
     query = match part {
         StatusRange::All => query,
         StatusRange::InStatus(status) => query.filter(sessions::status.eq(status.name())),
         StatusRange::Payable => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.gt(Value(now))),
+            .filter(sessions::expires_at.gt(Bind(now))),
         StatusRange::Overdue => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.le(Value(now))),
+            .filter(sessions::expires_at.le(Bind(now))),
     };
     if let Some(reference) = &filter.reference {
         query = query.filter(sessions::reference.eq(reference.as_str().to_owned()));
@@ -295,15 +267,15 @@ fn sessions_query(filter: &SessionFilter, part: StatusRange, page: Page) -> Sess
     if let Some(reference) = &filter.psp_reference {
         let known_as = operations::table
             .filter(operations::psp_reference.eq(reference.as_str().to_owned()))
-            .filter(operations::merchant_id.eq(Value(filter.merchant)))
+            .filter(operations::merchant_id.eq(Bind(filter.merchant)))
             .select(operations::session_id);
         query = query.filter(sessions::id.eq_any(known_as));
     }
     if let Some(after) = filter.created_after {
-        query = query.filter(sessions::created_at.ge(Value(after)));
+        query = query.filter(sessions::created_at.ge(Bind(after)));
     }
     if let Some(before) = filter.created_before {
-        query = query.filter(sessions::created_at.lt(Value(before)));
+        query = query.filter(sessions::created_at.lt(Bind(before)));
     }
     page_of!(query, sessions, page)
 }
@@ -323,13 +295,13 @@ fn operations_query(
     let mut query = operations::table
         .select(OperationRow::as_select())
         .into_boxed::<Pg>()
-        .filter(created_at.ge(Value(since)))
+        .filter(created_at.ge(Bind(since)))
         .order((created_at, id))
         .limit(limit.into());
     if let Some((at, after)) = after.map(|after| (after.created_at, after.id)) {
         query = query
-            .filter(created_at.ge(Value(at)))
-            .filter(created_at.gt(Value(at)).or(id.gt(Value(after))));
+            .filter(created_at.ge(Bind(at)))
+            .filter(created_at.gt(Bind(at)).or(id.gt(Bind(after))));
     }
     query
 }
@@ -344,9 +316,9 @@ fn refunds_query(filter: &RefundFilter, page: Page) -> RefundsQuery<'static> {
     let mut query = refunds::table
         .select(RefundRow::as_select())
         .into_boxed::<Pg>()
-        .filter(refunds::merchant_id.eq(Value(filter.merchant)));
+        .filter(refunds::merchant_id.eq(Bind(filter.merchant)));
     if let Some(session) = filter.session {
-        query = query.filter(refunds::session_id.eq(Value(session)));
+        query = query.filter(refunds::session_id.eq(Bind(session)));
     }
     page_of!(query, refunds, page)
 }
@@ -368,9 +340,9 @@ fn events_query(filter: &EventFilter, page: Page) -> EventsQuery<'static> {
         .inner_join(sessions::table)
         .select((EventRow::as_select(), EventSessionColumns::as_select()))
         .into_boxed::<Pg>()
-        .filter(events::merchant_id.eq(Value(filter.merchant)));
+        .filter(events::merchant_id.eq(Bind(filter.merchant)));
     if let Some(session) = filter.session {
-        query = query.filter(events::session_id.eq(Value(session)));
+        query = query.filter(events::session_id.eq(Bind(session)));
     }
     if let Some(kind) = filter.kind {
         query = query.filter(events::kind.eq(kind.name()));

@@ -20,7 +20,7 @@ use oncharge_ports::{
     },
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{
         attempt::AttemptRow,
         delivery::DeliveryRow,
@@ -58,7 +58,7 @@ ON CONFLICT (event_id) DO UPDATE SET endpoint_id = excluded.endpoint_id, url = e
 impl WebhookRepository for PostgresStore {
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
         let query = webhook_endpoints::table
-            .find(Value(merchant))
+            .find(Bind(merchant))
             .select(EndpointRow::as_select());
         let found: Vec<EndpointRow> = self.read(query).await?;
         let open = |row: EndpointRow| row.open(&self.sealer);
@@ -83,8 +83,8 @@ impl WebhookRepository for PostgresStore {
             batch.require(insert, EndpointWrite::Stale);
         } else {
             let before = table
-                .find(Value(endpoint.merchant))
-                .filter(id.eq(Value(endpoint.id)))
+                .find(Bind(endpoint.merchant))
+                .filter(id.eq(Bind(endpoint.id)))
                 .filter(version.eq(i64::from(endpoint.version) - 1));
             let update = diesel::update(before).set(row.settings);
             batch.require(update, EndpointWrite::Stale);
@@ -108,15 +108,15 @@ impl WebhookRepository for PostgresStore {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
         let as_read = table
-            .find(Value(read.merchant))
+            .find(Bind(read.merchant))
             .filter(disabled.is_null())
-            .filter(id.eq(Value(read.id)))
+            .filter(id.eq(Bind(read.id)))
             .filter(version.eq(i64::from(read.version)));
         let changed = (
             version.eq(version + 1),
-            key_id.eq(Value(key)),
-            failing_since.eq(None::<Value<Timestamp>>),
-            updated_at.eq(Value(audit.at)),
+            key_id.eq(Bind(key)),
+            failing_since.eq(None::<Bind<Timestamp>>),
+            updated_at.eq(Bind(audit.at)),
         );
         batch.require(diesel::update(as_read).set(changed), ());
         audit::write(&mut batch, audit);
@@ -133,12 +133,12 @@ impl WebhookRepository for PostgresStore {
             idempotency::write(&mut batch, &self.sealer, remembered)?;
         }
         let as_read = table
-            .find(Value(read.merchant))
-            .filter(id.eq(Value(read.id)))
+            .find(Bind(read.merchant))
+            .filter(id.eq(Bind(read.id)))
             .filter(version.eq(i64::from(read.version)));
         let changed = (
             version.eq(version + 1),
-            updated_at.eq(Value(audit.at)),
+            updated_at.eq(Bind(audit.at)),
             secrets,
         );
         let update = diesel::update(as_read).set(changed);
@@ -161,7 +161,7 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<bool, StoreError> {
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
-        let row = webhook_endpoints::table.find(Value(merchant));
+        let row = webhook_endpoints::table.find(Bind(merchant));
         batch.add(merchant_lock(merchant));
         batch.require(diesel::delete(row), ());
         batch.add(orphaned_deliveries::end(merchant));
@@ -180,11 +180,11 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<Vec<ApiKey>, StoreError> {
         use api_keys::{ends_at, id, merchant_id, table};
         let of_endpoint = webhook_endpoints::table
-            .find(Value(merchant))
+            .find(Bind(merchant))
             .select(webhook_endpoints::key_id);
-        let in_grace = ends_at.gt(Value(now)).and(id.eq_any(of_endpoint));
+        let in_grace = ends_at.gt(Bind(now)).and(id.eq_any(of_endpoint));
         let query = table
-            .filter(merchant_id.eq(Value(merchant)))
+            .filter(merchant_id.eq(Bind(merchant)))
             .filter(ends_at.is_null().or(in_grace))
             .select(ApiKeyRow::as_select());
         let found: Vec<ApiKeyRow> = self.read(query).await?;
@@ -199,8 +199,8 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<Option<StoredEvent>, StoreError> {
         let query = events::table
             .inner_join(sessions::table)
-            .filter(events::id.eq(Value(id)))
-            .filter(events::merchant_id.eq(Value(merchant)))
+            .filter(events::id.eq(Bind(id)))
+            .filter(events::merchant_id.eq(Bind(merchant)))
             .select((EventRow::as_select(), EventSessionColumns::as_select()));
         let found: Vec<(EventRow, EventSessionColumns)> = self.read(query).await?;
         let row = found.into_iter().next();
@@ -210,7 +210,7 @@ impl WebhookRepository for PostgresStore {
 
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let query = delivery_attempts::table
-            .filter(delivery_attempts::event_id.eq(Value(event)))
+            .filter(delivery_attempts::event_id.eq(Bind(event)))
             .order(delivery_attempts::number)
             .select(AttemptRow::as_select());
         let found: Vec<AttemptRow> = self.read(query).await?;
@@ -225,7 +225,7 @@ impl WebhookRepository for PostgresStore {
         let query = deliveries::table
             .inner_join(events::table.inner_join(sessions::table))
             .left_join(webhook_endpoints::table.on(of_merchant))
-            .filter(deliveries::event_id.eq_any(wanted.iter().copied().map(Value)))
+            .filter(deliveries::event_id.eq_any(wanted.iter().copied().map(Bind)))
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),

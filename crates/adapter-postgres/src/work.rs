@@ -24,7 +24,7 @@ use oncharge_ports::{
         ClaimedSession, DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
-use oncharge_store_rows::{Value, row_reader::RowReader, schema::operations};
+use oncharge_store_rows::{Bind, row_reader::RowReader, schema::operations};
 
 use self::{
     claim::ClaimedRow,
@@ -79,14 +79,15 @@ impl WorkQueue for PostgresStore {
         let read = |((id, _, account), due_at): ClaimedRow| {
             let session = SessionId::from_uuid(id);
             let item = LeasedItem::Session(session);
-            ClaimedSession {
+            let reader = RowReader::of("sessions", session);
+            Ok(ClaimedSession {
                 session,
-                due_at,
+                due_at: reader.value("due_at", due_at)?,
                 account: AccountName::from_text(account),
                 lease: Lease { item, token },
-            }
+            })
         };
-        Ok(claimed.into_iter().map(read).collect())
+        claimed.into_iter().map(read).collect()
     }
 
     async fn claim_notifications(
@@ -139,9 +140,9 @@ impl WorkQueue for PostgresStore {
     async fn make_all_due(&self, present: Timestamp) -> Result<(), StoreError> {
         use operations::{leased_until, next_try_at, table};
         let idle = table
-            .filter(next_try_at.gt(Value(present)))
+            .filter(next_try_at.gt(Bind(present)))
             .filter(leased_until.is_null().or(leased_until.le(database_clock())));
-        let write = diesel::update(idle).set(next_try_at.eq(Value(present)));
+        let write = diesel::update(idle).set(next_try_at.eq(Bind(present)));
         self.write(write).await?;
         Ok(())
     }
@@ -157,7 +158,7 @@ impl WorkQueue for PostgresStore {
     ) -> Result<bool, StoreError> {
         use operations::{contradiction, table};
         let listed = table
-            .find(Value(operation))
+            .find(Bind(operation))
             .filter(contradiction.eq(Contradiction::Listed.name()));
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);

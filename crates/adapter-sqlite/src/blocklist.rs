@@ -15,7 +15,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{BlocklistRepository, CommitError, StoreError};
 use oncharge_store_rows::{
-    Value,
+    Bind,
     prepared::Prepared,
     rows::{audit::AuditRow, ban::BanRow},
     schema::bans,
@@ -37,7 +37,7 @@ impl BlocklistRepository for SqliteStore {
         let query = bans::table
             .filter(bans::hash.eq_any(bytes))
             .filter(bans::revoked_at.is_null())
-            .filter(bans::expires_at.gt(Value(now)))
+            .filter(bans::expires_at.gt(Bind(now)))
             .select(BanRow::as_select());
         let rows: Vec<BanRow> =
             self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
@@ -79,7 +79,7 @@ impl BlocklistRepository for SqliteStore {
             if !register(connection, &pepper)? {
                 return Ok(false);
             }
-            let rewrite = diesel::update(bans::table.find(Value(id))).set((
+            let rewrite = diesel::update(bans::table.find(Bind(id))).set((
                 bans::pepper_id.eq(hash.pepper.as_str()),
                 bans::hash.eq(hash.hash.as_slice()),
             ));
@@ -109,9 +109,9 @@ impl BlocklistRepository for SqliteStore {
         let audit = AuditRow::from(audit);
         let revoked = self.write(Priority::Request, move |connection| {
             let live_ban = bans::table
-                .find(Value(id))
+                .find(Bind(id))
                 .filter(bans::revoked_at.is_null());
-            let update = diesel::update(live_ban).set(bans::revoked_at.eq(Value(at)));
+            let update = diesel::update(live_ban).set(bans::revoked_at.eq(Bind(at)));
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    id::{MerchantId, OperationId, RefundId, SessionId, UnitId},
+    id::{EventId, MerchantId, OperationId, RefundId, SessionId, UnitId},
     refund::Refund,
     time::Timestamp,
 };
@@ -11,7 +11,7 @@ use oncharge_ports::{
     unit_of_work::{ChangedOperation, Lease, NewOperation},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{
         audit::AuditRow,
         contact::ContactRow,
@@ -54,7 +54,7 @@ struct UnitRows {
     operations: Vec<(OperationRow, OpenColumns)>,
     refund: Option<RefundRow>,
     changed_refunds: Vec<RefundWrite>,
-    events: Vec<EventRow>,
+    events: Vec<(EventId, EventRow)>,
     key: Option<KeyWrite>,
     audit: Vec<AuditRow>,
 }
@@ -111,8 +111,8 @@ impl UnitRows {
             events: unit
                 .events
                 .iter()
-                .map(EventRow::try_from)
-                .collect::<Result<_, _>>()?,
+                .map(|new| Ok((new.id, EventRow::try_from(new)?)))
+                .collect::<Result<_, StoreError>>()?,
             key: key.map(|key| KeyWrite::seal(key, sealer)).transpose()?,
             audit: unit.audit.iter().map(AuditRow::from).collect(),
         })
@@ -147,10 +147,10 @@ impl UnitRows {
         for changed in self.changed_refunds {
             changed.write(connection)?;
         }
-        for event in self.events {
-            let insert = (&event).insert_into(events::table);
+        for (event, row) in self.events {
+            let insert = row.insert_into(events::table);
             insert.execute(connection).map_err(error::commit)?;
-            webhooks::enqueue_delivery(connection, event.id()).map_err(error::commit)?;
+            webhooks::enqueue_delivery(connection, event).map_err(error::commit)?;
         }
         if let Some(key) = self.key {
             idempotency::write(connection, key)?;
@@ -188,11 +188,11 @@ impl SessionWrite {
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         match self.rows {
             SessionRows::Create(row, contact) => {
-                let row = (*row, sessions::unit_id.eq(Value(self.unit)));
+                let row = (*row, sessions::unit_id.eq(Bind(self.unit)));
                 let insert = row.insert_into(sessions::table);
                 insert.execute(connection).map_err(error::commit)?;
                 if let Some(contact) = contact {
-                    let row = (contact, contacts::merchant_id.eq(Value(self.merchant)));
+                    let row = (contact, contacts::merchant_id.eq(Bind(self.merchant)));
                     let insert = row.insert_into(contacts::table);
                     insert.execute(connection).map_err(error::commit)?;
                 }
@@ -200,16 +200,16 @@ impl SessionWrite {
             }
             SessionRows::Change(change) => {
                 let read = sessions::table
-                    .find(Value(self.id))
+                    .find(Bind(self.id))
                     .filter(sessions::version.eq(self.version.saturating_sub(1)));
                 let update = diesel::update(read).set(*change).returning(sessions::id);
                 if touched(connection, update).map_err(error::commit)? == 0 {
                     return Err(CommitError::Conflict);
                 }
                 let change = (
-                    session_changes::unit_id.eq(Value(self.unit)),
-                    session_changes::session_id.eq(Value(self.id)),
-                    session_changes::merchant_id.eq(Value(self.merchant)),
+                    session_changes::unit_id.eq(Bind(self.unit)),
+                    session_changes::session_id.eq(Bind(self.id)),
+                    session_changes::merchant_id.eq(Bind(self.merchant)),
                     session_changes::version.eq(self.version),
                 );
                 let insert = change.insert_into(session_changes::table);
@@ -238,8 +238,8 @@ impl OperationWrite {
 
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let row = operations::table
-            .find(Value(self.id))
-            .filter(operations::session_id.eq(Value(self.session)));
+            .find(Bind(self.id))
+            .filter(operations::session_id.eq(Bind(self.session)));
         let change = self.change;
         let written = match self.next {
             NextTry::Final => {
@@ -248,7 +248,7 @@ impl OperationWrite {
                 touched(connection, update.returning(operations::id))
             }
             NextTry::At(at) => {
-                let next = operations::next_try_at.eq(Value(at));
+                let next = operations::next_try_at.eq(Bind(at));
                 let update = diesel::update(row).set((change, next));
                 touched(connection, update.returning(operations::id))
             }
@@ -272,8 +272,8 @@ impl RefundWrite {
 
     fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let row = refunds::table
-            .find(Value(self.id))
-            .filter(refunds::session_id.eq(Value(self.session)));
+            .find(Bind(self.id))
+            .filter(refunds::session_id.eq(Bind(self.session)));
         let update = diesel::update(row).set(self.change).returning(refunds::id);
         let written = touched(connection, update);
         expect_one(written, "a refund to update is missing")

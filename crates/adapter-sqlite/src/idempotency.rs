@@ -9,7 +9,7 @@ use diesel::{
 use oncharge_domain::{id::MerchantId, time::Timestamp};
 use oncharge_ports::{CommitError, unit_of_work::IdempotencyScope};
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::idempotency_key::{KeyWrite, NewKeyRow},
     schema::idempotency_keys,
 };
@@ -54,7 +54,7 @@ fn take(
     }
     let old = idempotency_keys::table
         .find((row.merchant_id, &row.key))
-        .filter(idempotency_keys::responded_at.lt(Value(forgotten)))
+        .filter(idempotency_keys::responded_at.lt(Bind(forgotten)))
         .filter(sql::<Bool>(IS_NOT_OPEN));
     match diesel::update(old).set(row).execute(connection) {
         Ok(0) => Err(CommitError::IdempotencyKeyTaken),
@@ -69,7 +69,7 @@ fn without_response(scope: &IdempotencyScope) -> _ {
     let merchant: MerchantId = scope.merchant;
     let key: String = scope.key.as_str().to_owned();
     idempotency_keys::table
-        .filter(idempotency_keys::merchant_id.eq(Value(merchant)))
+        .filter(idempotency_keys::merchant_id.eq(Bind(merchant)))
         .filter(idempotency_keys::key.eq(key))
         .filter(idempotency_keys::responded_at.is_null())
 }

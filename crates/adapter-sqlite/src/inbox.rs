@@ -16,7 +16,7 @@ use oncharge_ports::{
     unit_of_work::LeasedItem,
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{
         audit::AuditRow,
         notification::{NewNotificationRow, NotificationEnd, NotificationRow},
@@ -58,7 +58,7 @@ impl HandledNotification {
     /// Writes the change inside the unit's transaction.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let waiting = psp_notifications::table
-            .find(Value(self.id))
+            .find(Bind(self.id))
             .filter(psp_notifications::status.eq(NotificationStatus::Waiting.name()));
         let update = diesel::update(waiting).set(self.end);
         let update = update.returning(psp_notifications::id);
@@ -100,7 +100,7 @@ impl Inbox for SqliteStore {
     ) -> Result<Option<StoredNotification>, StoreError> {
         let found: Option<NotificationRow> = self.read(|connection| {
             psp_notifications::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select(NotificationRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -120,7 +120,7 @@ impl Inbox for SqliteStore {
             if !work::is_held(connection, lease).map_err(error::commit)? {
                 return Err(CommitError::LeaseLost);
             }
-            let row = psp_notifications::table.find(Value(id));
+            let row = psp_notifications::table.find(Bind(id));
             let update = diesel::update(row).set(end);
             let written = touched(connection, update.returning(psp_notifications::id));
             expect_one(written, "a leased notification is missing")?;
@@ -137,7 +137,7 @@ impl Inbox for SqliteStore {
                 .filter(|status| status.is_stuck())
                 .map(|status| status.name());
             let row = psp_notifications::table
-                .find(Value(id))
+                .find(Bind(id))
                 .filter(psp_notifications::status.eq_any(stuck));
             let dismissed = NotificationStatus::Dismissed.name();
             let update = diesel::update(row).set(psp_notifications::status.eq(dismissed));

@@ -19,7 +19,7 @@ use oncharge_ports::{
     key_registry::{Node, RegisteredKeys},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{node::NodeRow, registered_key::RegisteredKeyRow},
     schema::{keys_in_use, nodes},
     sql_types::{Id, Instant, Json},
@@ -61,7 +61,7 @@ impl KeyRegistry for SqliteStore {
 
     async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
         let withdrawn = self.write(Priority::Worker, move |connection| {
-            diesel::delete(nodes::table.find(Value(id)))
+            diesel::delete(nodes::table.find(Bind(id)))
                 .execute(connection)
                 .map_err(error::commit)
         });
@@ -133,7 +133,7 @@ impl KeyRegistry for SqliteStore {
         let retired = self.write(Priority::Worker, move |connection| {
             let key = keys_in_use::table
                 .find(("master", id))
-                .filter(keys_in_use::used_until.eq(Value(used_until)));
+                .filter(keys_in_use::used_until.eq(Bind(used_until)));
             diesel::delete(key)
                 .execute(connection)
                 .map_err(error::commit)

@@ -16,7 +16,7 @@ use oncharge_ports::{
     merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     prepared::Prepared,
     rows::{
         audit::AuditRow,
@@ -60,7 +60,7 @@ impl MerchantRepository for SqliteStore {
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
         self.read(|connection| {
             merchants::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select(MerchantRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -82,7 +82,7 @@ impl MerchantRepository for SqliteStore {
                 .select(MerchantRow::as_select())
                 .into_boxed();
             if let Some(after) = after {
-                query = query.filter(merchants::id.gt(Value(after)));
+                query = query.filter(merchants::id.gt(Bind(after)));
             }
             let found: Vec<MerchantRow> = query.load(connection).map_err(error::store)?;
             found.into_iter().map(Merchant::try_from).collect()
@@ -108,7 +108,7 @@ impl MerchantRepository for SqliteStore {
         let audit = AuditRow::from(audit);
         let updated = self.write(Priority::Request, move |connection| {
             let row = merchants::table
-                .find(Value(id))
+                .find(Bind(id))
                 .filter(merchants::version.eq(before));
             let update = diesel::update(row).set(settings);
             if update.execute(connection).map_err(error::commit)? == 0 {
@@ -131,7 +131,7 @@ impl MerchantRepository for SqliteStore {
         let audit = AuditRow::from(audit);
         let added = self.write(Priority::Request, move |connection| {
             let active: i64 = api_keys::table
-                .filter(api_keys::merchant_id.eq(Value(merchant)))
+                .filter(api_keys::merchant_id.eq(Bind(merchant)))
                 .filter(api_keys::ends_at.is_null())
                 .count()
                 .get_result(connection)
@@ -165,7 +165,7 @@ impl MerchantRepository for SqliteStore {
     async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let found: Option<ApiKeyRow> = self.read(|connection| {
             api_keys::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select(ApiKeyRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -193,12 +193,12 @@ impl MerchantRepository for SqliteStore {
     ) -> Result<(), StoreError> {
         let audit = AuditRow::from(audit);
         let ended = self.write(Priority::Request, move |connection| {
-            let later = api_keys::table.find(Value(id)).filter(
+            let later = api_keys::table.find(Bind(id)).filter(
                 api_keys::ends_at
                     .is_null()
-                    .or(api_keys::ends_at.gt(Value(at))),
+                    .or(api_keys::ends_at.gt(Bind(at))),
             );
-            let update = diesel::update(later).set(api_keys::ends_at.eq(Value(at)));
+            let update = diesel::update(later).set(api_keys::ends_at.eq(Bind(at)));
             update.execute(connection).map_err(error::commit)?;
             audit::write(connection, [audit])
         });
@@ -214,7 +214,7 @@ impl MerchantRepository for SqliteStore {
         let audit = AuditRow::from(audit);
         let ended = self.write(Priority::Request, move |connection| {
             let update = diesel::update(live_keys(merchant, at));
-            let update = update.set(api_keys::ends_at.eq(Value(at)));
+            let update = update.set(api_keys::ends_at.eq(Bind(at)));
             let ended = update.execute(connection).map_err(error::commit)?;
             audit::write(connection, [audit])?;
             Ok(ended as u64)
@@ -231,27 +231,27 @@ impl MerchantRepository for SqliteStore {
     ) -> Result<KeyRemoval, StoreError> {
         let audit = AuditRow::from(audit);
         let removed = self.write(Priority::Request, move |connection| {
-            let mine = live_keys(merchant, at).filter(api_keys::id.eq(Value(id)));
-            let found: Option<Option<Timestamp>> = mine
-                .select(api_keys::ends_at)
+            let mine = live_keys(merchant, at).filter(api_keys::id.eq(Bind(id)));
+            let found: Option<bool> = mine
+                .select(api_keys::ends_at.is_null())
                 .get_result(connection)
                 .optional()
                 .map_err(error::commit)?;
-            let Some(end) = found else {
+            let Some(is_active) = found else {
                 return Ok(KeyRemoval::NotFound);
             };
             let another = api_keys::table
-                .filter(api_keys::merchant_id.eq(Value(merchant)))
+                .filter(api_keys::merchant_id.eq(Bind(merchant)))
                 .filter(api_keys::ends_at.is_null())
-                .filter(api_keys::id.ne(Value(id)));
+                .filter(api_keys::id.ne(Bind(id)));
             let has_another: bool = diesel::select(diesel::dsl::exists(another))
                 .get_result(connection)
                 .map_err(error::commit)?;
-            if end.is_none() && !has_another {
+            if is_active && !has_another {
                 return Ok(KeyRemoval::LastActive);
             }
-            let update = diesel::update(api_keys::table.find(Value(id)));
-            let update = update.set(api_keys::ends_at.eq(Value(at)));
+            let update = diesel::update(api_keys::table.find(Bind(id)));
+            let update = update.set(api_keys::ends_at.eq(Bind(at)));
             update.execute(connection).map_err(error::commit)?;
             audit::write(connection, [audit])?;
             Ok(KeyRemoval::Ended)
@@ -275,10 +275,10 @@ impl MerchantRepository for SqliteStore {
                 idempotency::write(connection, remembered)?;
             }
             let active = api_keys::table
-                .find(Value(replaced))
-                .filter(api_keys::merchant_id.eq(Value(merchant)))
+                .find(Bind(replaced))
+                .filter(api_keys::merchant_id.eq(Bind(merchant)))
                 .filter(api_keys::ends_at.is_null());
-            let update = diesel::update(active).set(api_keys::ends_at.eq(Value(ends_at)));
+            let update = diesel::update(active).set(api_keys::ends_at.eq(Bind(ends_at)));
             let is_active = update.execute(connection).map_err(error::commit)? > 0;
             if !is_active || ends_at > now && !ending_are_few(connection, merchant, now)? {
                 // Rolls the record back.
@@ -306,9 +306,9 @@ impl MerchantRepository for SqliteStore {
             let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS);
             let last = api_keys::last_used_at;
             let stale = api_keys::table
-                .find(Value(id))
-                .filter(last.is_null().or(last.le(Value(before))));
-            let update = diesel::update(stale).set(last.eq(Value(used)));
+                .find(Bind(id))
+                .filter(last.is_null().or(last.le(Bind(before))));
+            let update = diesel::update(stale).set(last.eq(Bind(used)));
             update.execute(connection).map_err(error::commit)?;
             Ok(())
         });
@@ -323,8 +323,8 @@ fn ending_are_few(
     now: Timestamp,
 ) -> Result<bool, CommitError> {
     let ending: i64 = api_keys::table
-        .filter(api_keys::merchant_id.eq(Value(merchant)))
-        .filter(api_keys::ends_at.gt(Value(now)))
+        .filter(api_keys::merchant_id.eq(Bind(merchant)))
+        .filter(api_keys::ends_at.gt(Bind(now)))
         .count()
         .get_result(connection)
         .map_err(error::commit)?;
@@ -338,6 +338,6 @@ fn live_keys(merchant: MerchantId, now: Timestamp) -> _ {
     let now: Timestamp = now;
     let ends_at = api_keys::ends_at;
     api_keys::table
-        .filter(api_keys::merchant_id.eq(Value(merchant)))
-        .filter(ends_at.is_null().or(ends_at.gt(Value(now))))
+        .filter(api_keys::merchant_id.eq(Bind(merchant)))
+        .filter(ends_at.is_null().or(ends_at.gt(Bind(now))))
 }

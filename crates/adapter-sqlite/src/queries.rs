@@ -26,7 +26,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, ColumnValue, page_of,
     rows::{
         contact::ContactRow,
         event::{EventRow, EventSessionColumns},
@@ -50,7 +50,7 @@ impl CheckoutRepository for SqliteStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         self.read(|connection| {
             sessions::table
-                .find(Value(id))
+                .find(Bind(id))
                 .left_join(contacts::table)
                 .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
                 .get_result(connection)
@@ -64,7 +64,7 @@ impl CheckoutRepository for SqliteStore {
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
         self.read(|connection| {
             operations::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select(OperationRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -77,7 +77,7 @@ impl CheckoutRepository for SqliteStore {
     async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
         let found: Option<(Option<Vec<u8>>, Option<String>)> = self.read(|connection| {
             operations::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select((operations::request, operations::request_key_id))
                 .get_result(connection)
                 .optional()
@@ -98,7 +98,7 @@ impl CheckoutRepository for SqliteStore {
         token: TokenFingerprint,
     ) -> Result<bool, StoreError> {
         let attempts = operations::table
-            .filter(operations::session_id.eq(Value(session)))
+            .filter(operations::session_id.eq(Bind(session)))
             .filter(operations::token.eq(token.bytes().as_slice()));
         self.read(|connection| {
             select(exists(attempts))
@@ -110,7 +110,7 @@ impl CheckoutRepository for SqliteStore {
     async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
         self.read(|connection| {
             refunds::table
-                .find(Value(id))
+                .find(Bind(id))
                 .select(RefundRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -127,7 +127,7 @@ impl CheckoutRepository for SqliteStore {
         let rows: Vec<(RefundRow, OperationRow)> = self.read(|connection| {
             refunds::table
                 .inner_join(operations::table)
-                .filter(refunds::session_id.eq(Value(session)))
+                .filter(refunds::session_id.eq(Bind(session)))
                 .filter(operations::status.eq("requested"))
                 .filter(operations::sending.eq("not_sent"))
                 .order((refunds::created_at, refunds::id))
@@ -144,7 +144,7 @@ impl CheckoutRepository for SqliteStore {
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         self.read(|connection| {
             idempotency_keys::table
-                .find((Value(scope.merchant), scope.key.as_str()))
+                .find((Bind(scope.merchant), scope.key.as_str()))
                 .select(KeyRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -158,16 +158,16 @@ impl CheckoutRepository for SqliteStore {
         &self,
         operation: OperationId,
     ) -> Result<Option<IdempotencyScope>, StoreError> {
-        let found: Option<(MerchantId, String)> = self.read(|connection| {
+        let found: Option<(ColumnValue<MerchantId>, String)> = self.read(|connection| {
             idempotency_keys::table
-                .filter(idempotency_keys::operation_id.eq(Value(operation)))
+                .filter(idempotency_keys::operation_id.eq(Bind(operation)))
                 .filter(idempotency_keys::responded_at.is_null())
                 .select((idempotency_keys::merchant_id, idempotency_keys::key))
                 .get_result(connection)
                 .optional()
                 .map_err(error::store)
         })?;
-        let scope = |(merchant, key): (MerchantId, String)| scope_of(merchant, &key);
+        let scope = |(merchant, key): (ColumnValue<MerchantId>, String)| scope_of(merchant, &key);
         found.map(scope).transpose()
     }
 
@@ -243,13 +243,13 @@ fn operations(
             since = at;
             query = query.filter(
                 operations::created_at
-                    .gt(Value(at))
-                    .or(operations::id.gt(Value(id))),
+                    .gt(Bind(at))
+                    .or(operations::id.gt(Bind(id))),
             );
         }
     }
     let rows: Vec<OperationRow> = query
-        .filter(operations::created_at.ge(Value(since)))
+        .filter(operations::created_at.ge(Bind(since)))
         .load(connection)
         .map_err(error::store)?;
     rows.into_iter().map(Operation::try_from).collect()
@@ -280,9 +280,7 @@ fn session_page(
     let merchant = filter.merchant;
     let mut query = sessions::table
         .left_join(contacts::table)
-        .filter(column::<Id>("merchant_id", !by_psp_reference).eq(Value(merchant)))
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into())
+        .filter(column::<Id>("merchant_id", !by_psp_reference).eq(Bind(merchant)))
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed();
     let now = filter.now;
@@ -296,8 +294,8 @@ fn session_page(
     }
     query = match range {
         StatusRange::All | StatusRange::InStatus(_) => query,
-        StatusRange::Payable => query.filter(sessions::expires_at.gt(Value(now))),
-        StatusRange::Overdue => query.filter(sessions::expires_at.le(Value(now))),
+        StatusRange::Payable => query.filter(sessions::expires_at.gt(Bind(now))),
+        StatusRange::Overdue => query.filter(sessions::expires_at.le(Bind(now))),
     };
     if let Some(reference) = &filter.reference {
         query = query.filter(name_is("reference", reference.as_str()));
@@ -308,27 +306,17 @@ fn session_page(
     if let Some(reference) = &filter.psp_reference {
         let known_as = operations::table
             .filter(operations::psp_reference.eq(reference.as_str()))
-            .filter(operations::merchant_id.eq(Value(merchant)))
+            .filter(operations::merchant_id.eq(Bind(merchant)))
             .select(operations::session_id);
         query = query.filter(sessions::id.eq_any(known_as));
     }
     if let Some(at) = filter.created_after {
-        query = query.filter(sessions::created_at.ge(Value(at)));
+        query = query.filter(sessions::created_at.ge(Bind(at)));
     }
     if let Some(at) = filter.created_before {
-        query = query.filter(sessions::created_at.lt(Value(at)));
+        query = query.filter(sessions::created_at.lt(Bind(at)));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        // Written so that the index range ends at the time and only ties are compared by id.
-        let beyond = sessions::created_at
-            .lt(Value(at))
-            .or(sessions::id.lt(Value(after.id)));
-        query = query
-            .filter(sessions::created_at.le(Value(at)))
-            .filter(beyond);
-    }
-    query.load(connection)
+    page_of!(query, sessions, page).load(connection)
 }
 
 fn refunds(
@@ -336,25 +324,13 @@ fn refunds(
     filter: &RefundFilter,
     page: Page,
 ) -> Result<Vec<Refund>, StoreError> {
-    let mut query = refunds::table
-        .order((refunds::created_at.desc(), refunds::id.desc()))
-        .limit(page.limit.into())
-        .select(RefundRow::as_select())
-        .into_boxed();
+    let mut query = refunds::table.select(RefundRow::as_select()).into_boxed();
     // The index by session is the selective one; the merchant is checked on the rows below.
     query = match filter.session {
-        Some(session) => query.filter(refunds::session_id.eq(Value(session))),
-        None => query.filter(refunds::merchant_id.eq(Value(filter.merchant))),
+        Some(session) => query.filter(refunds::session_id.eq(Bind(session))),
+        None => query.filter(refunds::merchant_id.eq(Bind(filter.merchant))),
     };
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        let beyond = refunds::created_at
-            .lt(Value(at))
-            .or(refunds::id.lt(Value(after.id)));
-        query = query
-            .filter(refunds::created_at.le(Value(at)))
-            .filter(beyond);
-    }
+    let query = page_of!(query, refunds, page);
     let rows: Vec<RefundRow> = query.load(connection).map_err(error::store)?;
     let read: Result<Vec<Refund>, _> = rows.into_iter().map(Refund::try_from).collect();
     let mut found = read?;
@@ -369,26 +345,16 @@ fn events(
 ) -> Result<Vec<StoredEvent>, StoreError> {
     let mut query = events::table
         .inner_join(sessions::table)
-        .order((events::created_at.desc(), events::id.desc()))
-        .limit(page.limit.into())
         .select((EventRow::as_select(), EventSessionColumns::as_select()))
         .into_boxed();
     query = match filter.session {
-        Some(session) => query.filter(events::session_id.eq(Value(session))),
-        None => query.filter(events::merchant_id.eq(Value(filter.merchant))),
+        Some(session) => query.filter(events::session_id.eq(Bind(session))),
+        None => query.filter(events::merchant_id.eq(Bind(filter.merchant))),
     };
     if let Some(kind) = filter.kind {
         query = query.filter(events::kind.eq(kind.name()));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        let beyond = events::created_at
-            .lt(Value(at))
-            .or(events::id.lt(Value(after.id)));
-        query = query
-            .filter(events::created_at.le(Value(at)))
-            .filter(beyond);
-    }
+    let query = page_of!(query, events, page);
     let rows: Vec<(EventRow, EventSessionColumns)> =
         query.load(connection).map_err(error::store)?;
     let rows = rows.into_iter();
@@ -406,14 +372,14 @@ fn is_committed(connection: &mut SqliteConnection, unit: &UnitOfWork) -> Result<
     let session = unit.session.id;
     let written_by: Option<UnitId> = if unit.session.version == 1 {
         sessions::table
-            .find(Value(session))
+            .find(Bind(session))
             .select(sessions::unit_id)
             .get_result(connection)
             .optional()
     } else {
         session_changes::table
-            .find(Value(unit.id))
-            .filter(session_changes::session_id.eq(Value(session)))
+            .find(Bind(unit.id))
+            .filter(session_changes::session_id.eq(Bind(session)))
             .select(session_changes::unit_id)
             .get_result(connection)
             .optional()

@@ -17,7 +17,7 @@ use oncharge_ports::{
     },
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     prepared::Prepared,
     rows::{
         attempt::AttemptRow,
@@ -79,8 +79,8 @@ fn has_event(
     event: EventId,
 ) -> QueryResult<bool> {
     let row = events::table
-        .find(Value(event))
-        .filter(events::merchant_id.eq(Value(merchant)));
+        .find(Bind(event))
+        .filter(events::merchant_id.eq(Bind(merchant)));
     diesel::select(diesel::dsl::exists(row)).get_result(connection)
 }
 
@@ -89,7 +89,7 @@ impl WebhookRepository for SqliteStore {
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.read(|connection| {
             webhook_endpoints::table
-                .find(Value(merchant))
+                .find(Bind(merchant))
                 .select(EndpointRow::as_select())
                 .get_result(connection)
                 .optional()
@@ -119,8 +119,8 @@ impl WebhookRepository for SqliteStore {
                 insert.execute(connection)
             } else {
                 let before = table
-                    .find(Value(merchant))
-                    .filter(id.eq(Value(own_id)))
+                    .find(Bind(merchant))
+                    .filter(id.eq(Bind(own_id)))
                     .filter(version.eq(i64::from(own_version) - 1));
                 let update = diesel::update(before).set(row.settings);
                 update.execute(connection)
@@ -146,15 +146,15 @@ impl WebhookRepository for SqliteStore {
         let now = audit.at;
         let changed = self.write(Priority::Request, move |connection| {
             let as_read = table
-                .find(Value(merchant))
+                .find(Bind(merchant))
                 .filter(disabled.is_null())
-                .filter(id.eq(Value(own_id)))
+                .filter(id.eq(Bind(own_id)))
                 .filter(version.eq(read_version));
             let change = (
                 version.eq(read_version + 1),
-                key_id.eq(Value(key)),
-                failing_since.eq(None::<Value<Timestamp>>),
-                updated_at.eq(Value(now)),
+                key_id.eq(Bind(key)),
+                failing_since.eq(None::<Bind<Timestamp>>),
+                updated_at.eq(Bind(now)),
             );
             let touched = diesel::update(as_read).set(change).execute(connection);
             if touched.map_err(error::commit)? == 0 {
@@ -181,12 +181,12 @@ impl WebhookRepository for SqliteStore {
                 idempotency::write(connection, remembered)?;
             }
             let as_read = table
-                .find(Value(merchant))
-                .filter(id.eq(Value(own_id)))
+                .find(Bind(merchant))
+                .filter(id.eq(Bind(own_id)))
                 .filter(version.eq(read_version));
             let change = (
                 version.eq(read_version + 1),
-                updated_at.eq(Value(now)),
+                updated_at.eq(Bind(now)),
                 secrets,
             );
             let touched = diesel::update(as_read).set(change).execute(connection);
@@ -210,7 +210,7 @@ impl WebhookRepository for SqliteStore {
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::from(audit);
         let removed = self.write(Priority::Request, move |connection| {
-            let row = webhook_endpoints::table.find(Value(merchant));
+            let row = webhook_endpoints::table.find(Bind(merchant));
             let removed = diesel::delete(row).execute(connection);
             if removed.map_err(error::commit)? == 0 {
                 return Ok(false);
@@ -248,8 +248,8 @@ impl WebhookRepository for SqliteStore {
         let found: Option<(EventRow, EventSessionColumns)> = self.read(|connection| {
             events::table
                 .inner_join(sessions::table)
-                .filter(events::id.eq(Value(id)))
-                .filter(events::merchant_id.eq(Value(merchant)))
+                .filter(events::id.eq(Bind(id)))
+                .filter(events::merchant_id.eq(Bind(merchant)))
                 .select((EventRow::as_select(), EventSessionColumns::as_select()))
                 .get_result(connection)
                 .optional()
@@ -263,7 +263,7 @@ impl WebhookRepository for SqliteStore {
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let rows: Vec<AttemptRow> = self.read(|connection| {
             delivery_attempts::table
-                .filter(delivery_attempts::event_id.eq(Value(event)))
+                .filter(delivery_attempts::event_id.eq(Bind(event)))
                 .order(delivery_attempts::number)
                 .select(AttemptRow::as_select())
                 .load(connection)
@@ -278,7 +278,7 @@ impl WebhookRepository for SqliteStore {
             .inner_join(sessions::table)
             .inner_join(deliveries::table)
             .left_join(webhook_endpoints::table.on(same_merchant))
-            .filter(events::id.eq_any(events.iter().copied().map(Value)))
+            .filter(events::id.eq_any(events.iter().copied().map(Bind)))
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),

@@ -21,7 +21,9 @@ use oncharge_ports::{
         DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
-use oncharge_store_rows::{Value, rows::audit::AuditRow, schema::operations, sql_types::Instant};
+use oncharge_store_rows::{
+    Bind, row_reader::RowReader, rows::audit::AuditRow, schema::operations, sql_types::Instant,
+};
 
 use self::{
     claim::ClaimedRow,
@@ -69,14 +71,15 @@ impl WorkQueue for SqliteStore {
         let claimed = claim::claim_oldest(self, &SESSIONS, wanted, lease).await?;
         let read = |claimed: ClaimedRow| {
             let session = claimed.id();
-            ClaimedSession {
+            let reader = RowReader::of(SESSIONS.table, session);
+            Ok(ClaimedSession {
                 session,
-                due_at: claimed.due.at,
                 account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Session(session)),
-            }
+                due_at: reader.value(SESSIONS.due, claimed.due.at)?,
+            })
         };
-        Ok(claimed.into_iter().map(read).collect())
+        claimed.into_iter().map(read).collect()
     }
 
     async fn claim_notifications(
@@ -126,9 +129,9 @@ impl WorkQueue for SqliteStore {
                 .is_null()
                 .or(operations::leased_until.le(clock));
             let later = operations::table
-                .filter(operations::next_try_at.gt(Value(now)))
+                .filter(operations::next_try_at.gt(Bind(now)))
                 .filter(free);
-            let update = diesel::update(later).set(operations::next_try_at.eq(Value(now)));
+            let update = diesel::update(later).set(operations::next_try_at.eq(Bind(now)));
             update.execute(connection).map_err(error::commit)?;
             Ok(())
         });
@@ -147,7 +150,7 @@ impl WorkQueue for SqliteStore {
         let audit = AuditRow::from(audit);
         let dismissed = self.write(Priority::Request, move |connection| {
             let name = |known: Contradiction| operations::contradiction.eq(known.name());
-            let row = operations::table.find(Value(operation));
+            let row = operations::table.find(Bind(operation));
             let listed = row.filter(name(Contradiction::Listed));
             let update = diesel::update(listed).set(name(Contradiction::Dismissed));
             if update.execute(connection).map_err(error::commit)? == 0 {

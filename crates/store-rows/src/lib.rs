@@ -6,8 +6,10 @@
     reason = "tables, rows and columns are named as in the schema, and only the stores use them"
 )]
 
+mod bind;
+mod column_value;
 mod json_text;
-mod value_types;
+mod page;
 
 pub mod prepared;
 pub mod row_reader;
@@ -18,5 +20,6 @@ pub mod sealed_columns;
 pub mod session_ranges;
 pub mod sql_types;
 
+pub use bind::Bind;
+pub use column_value::ColumnValue;
 pub use json_text::JsonText;
-pub use value_types::Value;

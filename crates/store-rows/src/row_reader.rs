@@ -10,6 +10,8 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
+use crate::ColumnValue;
+
 /// Reads the columns of one row; errors name the table, column and row.
 #[derive(Clone, Copy)]
 pub struct RowReader<I> {
@@ -21,6 +23,44 @@ impl<I: Copy + Display> RowReader<I> {
     /// A reader for the row of this table with this primary key.
     pub fn of(table: &'static str, row: I) -> Self {
         Self { table, row }
+    }
+
+    /// A reader for the row of this table whose primary key is in this column.
+    pub fn with_id(
+        table: &'static str,
+        column: &'static str,
+        id: ColumnValue<I>,
+    ) -> Result<Self, StoreError> {
+        match id {
+            ColumnValue::Readable(row) => Ok(Self { table, row }),
+            ColumnValue::Unreadable(bytes) => Err(StoreError::Corrupt {
+                table,
+                column,
+                row: bytes,
+            }),
+        }
+    }
+
+    /// The row's primary key.
+    pub fn id(self) -> I {
+        self.row
+    }
+
+    /// Reads an id or a point in time.
+    pub fn value<T>(self, column: &'static str, value: ColumnValue<T>) -> Result<T, StoreError> {
+        match value {
+            ColumnValue::Readable(value) => Ok(value),
+            ColumnValue::Unreadable(_) => Err(self.corrupt(column)),
+        }
+    }
+
+    /// Reads an id or a point in time that may be missing.
+    pub fn optional<T>(
+        self,
+        column: &'static str,
+        value: Option<ColumnValue<T>>,
+    ) -> Result<Option<T>, StoreError> {
+        value.map(|value| self.value(column, value)).transpose()
     }
 
     /// Unwraps a required value; `None` means that the column is corrupt.
@@ -47,9 +87,14 @@ impl<I: Copy + Display> RowReader<I> {
     }
 
     /// Parses the amount in a column and the column `currency`.
-    pub fn money(self, minor: i64, currency: &str) -> Result<Money, StoreError> {
+    pub fn money(
+        self,
+        column: &'static str,
+        minor: i64,
+        currency: &str,
+    ) -> Result<Money, StoreError> {
         let currency = self.parse("currency", Currency::parse(currency))?;
-        self.parse("amount", Money::new(minor, currency))
+        self.parse(column, Money::new(minor, currency))
     }
 
     pub fn account(self, connector: &str, account: &str) -> Result<PspAccount, StoreError> {

@@ -10,7 +10,7 @@ use oncharge_ports::{
     queries::Page,
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, page_of,
     row_reader::RowReader,
     rows::session::SessionRow,
     schema::{merchants, operations, sessions},
@@ -52,12 +52,10 @@ fn search_page(
 ) -> SessionsQuery {
     let mut query = sessions::table
         .select(SessionRow::as_select())
-        .into_boxed::<Pg>()
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into());
+        .into_boxed::<Pg>();
     query = match by {
         NameFilter::Any => query,
-        NameFilter::Id(id) => query.filter(sessions::id.eq(Value(id))),
+        NameFilter::Id(id) => query.filter(sessions::id.eq(Bind(id))),
         NameFilter::Reference(text) => query.filter(sessions::reference.eq(text.to_owned())),
         NameFilter::Order(text) => query.filter(sessions::order_id.eq(text.to_owned())),
         NameFilter::Psp(text) => {
@@ -73,31 +71,21 @@ fn search_page(
         StatusRange::InStatus(name) => query.filter(sessions::status.eq(name.name())),
         StatusRange::Payable => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.gt(Value(now))),
+            .filter(sessions::expires_at.gt(Bind(now))),
         StatusRange::Overdue => query
             .filter(sessions::status.eq("created"))
-            .filter(sessions::expires_at.le(Value(now))),
+            .filter(sessions::expires_at.le(Bind(now))),
     };
     if let Some(merchant) = search.merchant {
-        query = query.filter(sessions::merchant_id.eq(Value(merchant)));
+        query = query.filter(sessions::merchant_id.eq(Bind(merchant)));
     }
     if let Some(after) = search.created_after {
-        query = query.filter(sessions::created_at.ge(Value(after)));
+        query = query.filter(sessions::created_at.ge(Bind(after)));
     }
     if let Some(before) = search.created_before {
-        query = query.filter(sessions::created_at.lt(Value(before)));
+        query = query.filter(sessions::created_at.lt(Bind(before)));
     }
-    if let Some(after) = page.after {
-        let created_at = after.created_at;
-        query = query
-            .filter(sessions::created_at.le(Value(created_at)))
-            .filter(
-                sessions::created_at
-                    .lt(Value(created_at))
-                    .or(sessions::id.lt(Value(after.id))),
-            );
-    }
-    query
+    page_of!(query, sessions, page)
 }
 
 /// Adds the merchants' names to the sessions.
@@ -109,7 +97,7 @@ pub(super) async fn with_merchants(
     let mut names: HashMap<MerchantId, MerchantName> = HashMap::new();
     // One query per id: for a list of ids PostgreSQL may read the whole table.
     for id in ids {
-        let query = merchants::table.find(Value(id)).select(merchants::name);
+        let query = merchants::table.find(Bind(id)).select(merchants::name);
         let found: Vec<String> = snapshot.read(query).await?;
         let reader = RowReader::of("merchants", id);
         let name = found

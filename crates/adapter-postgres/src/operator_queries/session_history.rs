@@ -6,27 +6,26 @@ use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, SessionId},
     refund::Refund,
-    time::Timestamp,
     webhook::DeliveryAttempt,
 };
 use oncharge_ports::{
     StoreError,
     operator_queries::{
-        ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
-        HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
+        ContactPresence, HistoryAuditEntry, HistoryEvent, HistoryNotification, HistoryOperation,
+        MAX_ROWS_PER_KIND, SessionHistory,
     },
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     rows::{
         attempt::AttemptRow,
-        delivery::DeliveryRow,
         event::{EventRow, EventSessionColumns},
-        operation::OperationRow,
         refund::RefundRow,
         session::SessionRow,
-        session_history::{HistoryAuditRow, HistoryNotificationRow},
+        session_history::{
+            HistoryAuditRow, HistoryDeliveryRow, HistoryNotificationRow, HistoryOperationRow,
+        },
     },
     schema::{
         audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
@@ -52,7 +51,7 @@ pub(super) async fn session_history(
     id: SessionId,
 ) -> Result<Option<SessionHistory>, StoreError> {
     let query = sessions::table
-        .find(Value(id))
+        .find(Bind(id))
         .select(SessionRow::as_select());
     let found: Vec<SessionRow> = snapshot.read(query).await?;
     let found: Result<Vec<_>, _> = found
@@ -89,7 +88,7 @@ impl HistoryReader<'_> {
 
     async fn contact(&self) -> Result<ContactPresence, StoreError> {
         let query = contacts::table
-            .find(Value(self.session))
+            .find(Bind(self.session))
             .select((contacts::email.is_not_null(), contacts::phone.is_not_null()));
         let found: Vec<(bool, bool)> = self.snapshot.read(query).await?;
         let (email, phone) = found.into_iter().next().unwrap_or_default();
@@ -98,29 +97,20 @@ impl HistoryReader<'_> {
 
     async fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
         let query = operations::table
-            .filter(operations::session_id.eq(Value(self.session)))
+            .filter(operations::session_id.eq(Bind(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
-            .select((
-                OperationRow::as_select(),
-                operations::tries,
-                operations::next_try_at,
-            ));
-        let rows: Vec<(OperationRow, i64, Option<Timestamp>)> = self.snapshot.read(query).await?;
-        let reader = RowReader::of("operations", self.session);
-        let entry = |(row, tries, next): (OperationRow, i64, Option<Timestamp>)| {
-            Ok(HistoryOperation {
-                operation: row.try_into()?,
-                tries: reader.count("tries", tries)?,
-                next_try_at: next,
-            })
-        };
-        self.limit_rows(rows).into_iter().map(entry).collect()
+            .select(HistoryOperationRow::as_select());
+        let rows: Vec<HistoryOperationRow> = self.snapshot.read(query).await?;
+        self.limit_rows(rows)
+            .into_iter()
+            .map(HistoryOperation::try_from)
+            .collect()
     }
 
     async fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
         let query = refunds::table
-            .filter(refunds::session_id.eq(Value(self.session)))
+            .filter(refunds::session_id.eq(Bind(self.session)))
             .order((refunds::created_at, refunds::id))
             .limit(LIMIT)
             .select(RefundRow::as_select());
@@ -135,28 +125,26 @@ impl HistoryReader<'_> {
         let query = events::table
             .inner_join(sessions::table)
             .left_join(deliveries::table)
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .order(events::sequence)
             .limit(LIMIT)
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),
-                Option::<DeliveryRow>::as_select(),
-                deliveries::next_try_at.nullable(),
+                Option::<HistoryDeliveryRow>::as_select(),
             ));
         let rows: Vec<EventColumns> = self.snapshot.read(query).await?;
         let rows = self.limit_rows(rows);
         let mut attempts = self.attempts().await?;
         let mut entries = Vec::new();
-        for (event, columns, delivery, next) in rows {
+        for (event, columns, delivery) in rows {
             let stored = event.stored_event(&columns)?;
             let delivery = match delivery {
                 None => None,
-                Some(row) => Some(HistoryDelivery {
-                    delivery: row.try_into()?,
-                    next_try_at: next,
-                    attempts: attempts.remove(&stored.id).unwrap_or_default(),
-                }),
+                Some(row) => {
+                    let attempts = attempts.remove(&stored.id).unwrap_or_default();
+                    Some(row.with_attempts(attempts)?)
+                }
             };
             entries.push(HistoryEvent { stored, delivery });
         }
@@ -166,16 +154,17 @@ impl HistoryReader<'_> {
     /// Loads all delivery attempts of the session's events, by event.
     async fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .select(events::id);
         let query = delivery_attempts::table
             .filter(delivery_attempts::event_id.eq_any(session_events))
             .order((delivery_attempts::event_id, delivery_attempts::number))
             .limit(LIMIT)
             .select((delivery_attempts::event_id, AttemptRow::as_select()));
-        let rows: Vec<(EventId, AttemptRow)> = self.snapshot.read(query).await?;
+        let rows: Vec<(ColumnValue<EventId>, AttemptRow)> = self.snapshot.read(query).await?;
         let mut found: HashMap<EventId, Vec<DeliveryAttempt>> = HashMap::new();
         for (event, row) in self.limit_rows(rows) {
+            let event = RowReader::with_id("delivery_attempts", "event_id", event)?.id();
             let of_event = found.entry(event).or_default();
             of_event.push(row.try_into()?);
         }
@@ -184,7 +173,7 @@ impl HistoryReader<'_> {
 
     async fn notifications(&mut self) -> Result<Vec<HistoryNotification>, StoreError> {
         let query = psp_notifications::table
-            .filter(psp_notifications::session_id.eq(Value(self.session)))
+            .filter(psp_notifications::session_id.eq(Bind(self.session)))
             .order((psp_notifications::received_at, psp_notifications::id))
             .limit(LIMIT)
             .select(HistoryNotificationRow::as_select());
@@ -197,22 +186,16 @@ impl HistoryReader<'_> {
 
     async fn audit(&mut self) -> Result<Vec<HistoryAuditEntry>, StoreError> {
         let query = audit_log::table
-            .filter(audit_log::session_id.eq(Value(self.session)))
+            .filter(audit_log::session_id.eq(Bind(self.session)))
             .order(audit_log::number)
             .limit(LIMIT)
             .select(HistoryAuditRow::as_select());
         let rows: Vec<HistoryAuditRow> = self.snapshot.read(query).await?;
-        Ok(self
-            .limit_rows(rows)
+        self.limit_rows(rows)
             .into_iter()
-            .map(HistoryAuditEntry::from)
-            .collect())
+            .map(HistoryAuditEntry::try_from)
+            .collect()
     }
 }
 
-type EventColumns = (
-    EventRow,
-    EventSessionColumns,
-    Option<DeliveryRow>,
-    Option<Timestamp>,
-);
+type EventColumns = (EventRow, EventSessionColumns, Option<HistoryDeliveryRow>);

@@ -11,7 +11,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::AttemptRecord};
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::attempt::AttemptRow,
     schema::{delivery_attempts, webhook_endpoints},
     sql_types::{Id, Instant},
@@ -78,7 +78,7 @@ async fn write(
     change_delivery(&mut batch, attempt_record);
     if let Some(attempt) = &attempt_record.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
-        let merchant = delivery_attempts::merchant_id.eq(Value(delivery.merchant));
+        let merchant = delivery_attempts::merchant_id.eq(Bind(delivery.merchant));
         batch.add((row, merchant).insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
@@ -100,20 +100,20 @@ fn change_endpoint(
     let delivery = &attempt_record.after.delivery;
     let disabled_now = |reason: DisableReason| {
         let name = disabled.eq(Some(reason.name()));
-        (name, disabled_at.eq(Some(Value(attempt_record.at))))
+        (name, disabled_at.eq(Some(Bind(attempt_record.at))))
     };
     let row = table
-        .find(Value(delivery.merchant))
+        .find(Bind(delivery.merchant))
         .filter(url.eq(delivery.url.as_str().to_owned()));
     match change {
         EndpointChange::None => {}
         EndpointChange::Recovered => {
-            let write = diesel::update(row).set(failing_since.eq(None::<Value<Timestamp>>));
+            let write = diesel::update(row).set(failing_since.eq(None::<Bind<Timestamp>>));
             batch.add(write);
         }
         EndpointChange::Failing => {
             let first = row.filter(failing_since.is_null());
-            batch.add(diesel::update(first).set(failing_since.eq(Some(Value(attempt_record.at)))));
+            batch.add(diesel::update(first).set(failing_since.eq(Some(Bind(attempt_record.at)))));
         }
         EndpointChange::Disabled(reason @ DisableReason::Gone) => {
             let write = diesel::update(row).set(disabled_now(reason));
@@ -122,7 +122,7 @@ fn change_endpoint(
         // Only if it has been failing since then: not if it was set again or has recovered
         // meanwhile.
         EndpointChange::Disabled(reason @ DisableReason::Failing) => {
-            let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(Value)));
+            let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(Bind)));
             let write = diesel::update(failing).set(disabled_now(reason));
             batch.require(write, Precondition::RowExists("a failing endpoint"));
         }

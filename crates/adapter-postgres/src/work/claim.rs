@@ -13,7 +13,10 @@ use oncharge_ports::{
     StoreError,
     work_queue::{AccountName, ClaimFilter},
 };
-use oncharge_store_rows::sql_types::{Id, Instant};
+use oncharge_store_rows::{
+    ColumnValue,
+    sql_types::{Id, Instant},
+};
 use uuid::Uuid;
 
 use super::lease::WorkTable;
@@ -23,7 +26,7 @@ use crate::{clock::interval, store::PostgresStore};
 const ACCOUNT: &str = "(connector || '/' || account)";
 
 /// A claimed row: its id, number of claims and account; then its due time.
-pub(super) type ClaimedRow = ((Uuid, i64, String), Timestamp);
+pub(super) type ClaimedRow = ((Uuid, i64, String), ColumnValue<Timestamp>);
 
 /// Claims due items, oldest first.
 pub(super) async fn claim_oldest(
@@ -41,7 +44,7 @@ pub(super) async fn claim_oldest(
         token,
     };
     let mut claimed: Vec<ClaimedRow> = store.read(claim).await?;
-    claimed.sort_by_key(|((id, ..), due)| (*due, *id));
+    claimed.sort_by(|((one, ..), due), ((other, ..), later)| (due, one).cmp(&(later, other)));
     Ok(claimed)
 }
 

@@ -17,7 +17,9 @@ use oncharge_ports::{
     work_queue::{ClaimedDelivery, DeliveryClaimFilter},
 };
 use oncharge_store_rows::{
+    ColumnValue,
     prepared::Prepared,
+    row_reader::RowReader,
     sql_types::{Id, Instant},
 };
 
@@ -87,11 +89,11 @@ RETURNING event_id, merchant_id, next_try_at";
 #[derive(QueryableByName)]
 struct ClaimedRow {
     #[diesel(sql_type = Id)]
-    event_id: EventId,
+    event_id: ColumnValue<EventId>,
     #[diesel(sql_type = Id)]
-    merchant_id: MerchantId,
+    merchant_id: ColumnValue<MerchantId>,
     #[diesel(sql_type = Instant)]
-    next_try_at: Timestamp,
+    next_try_at: ColumnValue<Timestamp>,
 }
 
 /// Claims due deliveries, oldest first, in one round trip.
@@ -108,15 +110,18 @@ pub(super) async fn claim(
         .bind::<Interval, _>(interval(length)?)
         .bind::<Id, _>(token);
     let mut claimed: Vec<ClaimedRow> = store.read(Prepared(claim)).await?;
-    claimed.sort_by_key(|row| (row.next_try_at, row.event_id));
-    let read = |row: &ClaimedRow| {
-        let event = row.event_id;
+    claimed.sort_by(|one, other| {
+        (&one.next_try_at, &one.event_id).cmp(&(&other.next_try_at, &other.event_id))
+    });
+    let read = |row: ClaimedRow| {
+        let reader = RowReader::with_id("deliveries", "event_id", row.event_id)?;
+        let event = reader.id();
         let item = LeasedItem::Delivery(event);
-        ClaimedDelivery {
+        Ok(ClaimedDelivery {
             event,
-            merchant: row.merchant_id,
+            merchant: reader.value("merchant_id", row.merchant_id)?,
             lease: Lease { item, token },
-        }
+        })
     };
-    Ok(claimed.iter().map(read).collect())
+    claimed.into_iter().map(read).collect()
 }

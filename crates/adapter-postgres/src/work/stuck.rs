@@ -10,9 +10,7 @@ use oncharge_ports::{
     StoreError,
     work_queue::{StuckItem, StuckKind},
 };
-use oncharge_store_rows::{
-    prepared::Prepared, row_reader::RowReader, rows::stuck::StuckRow, sql_types::Instant,
-};
+use oncharge_store_rows::{prepared::Prepared, rows::stuck::StuckRow, sql_types::Instant};
 
 use crate::store::PostgresStore;
 
@@ -117,7 +115,7 @@ impl TryFrom<KindRow> for StuckItem {
     fn try_from(row: KindRow) -> Result<Self, StoreError> {
         let mut kinds = StuckKind::ALL.iter().copied();
         let kind = kinds.find(|kind| kind.name() == row.kind);
-        let reader = RowReader::of("stuck", row.stuck.id);
-        Ok(row.stuck.item(reader.require("kind", kind)?))
+        let kind = kind.ok_or_else(|| StoreError::Failed("unknown kind of stuck work".into()))?;
+        row.stuck.item(kind)
     }
 }

@@ -1,10 +1,45 @@
 //! Errors of unreadable rows contain their table, column and id, and no value.
 
-use oncharge_ports::{CheckoutRepository, MerchantRepository, StoreError};
+use oncharge_domain::audit::AuditAction;
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, MerchantRepository, OperatorQueries, StoreError,
+    WebhookRepository, WorkQueue,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter},
+    work_queue::ClaimFilter,
+};
 
-use crate::fixture::Fixture;
+use crate::fixture::{Fixture, LEASE};
 
-/// Runs a statement with constraints disabled.
+const PAGE: Page = Page {
+    after: None,
+    limit: 20,
+};
+
+/// A point in time that PostgreSQL stores and no timestamp of ours holds.
+const NO_TIME: &str = "'infinity'";
+
+/// Drops the check constraints of a table, which refuse the damage.
+async fn drop_checks(fixture: &Fixture, table: &str) {
+    let statement = format!(
+        "DO $$ DECLARE name text; BEGIN FOR name IN SELECT conname FROM pg_constraint \
+         WHERE contype = 'c' AND conrelid = '{table}'::regclass \
+         LOOP EXECUTE format('ALTER TABLE {table} DROP CONSTRAINT %I', name); END LOOP; END $$"
+    );
+    let client = fixture.database.client().await;
+    client.batch_execute(&statement).await.unwrap();
+}
+
+/// Asserts that a read names this table, column and row.
+fn assert_corrupt<T>(read: Result<T, StoreError>, expected: (&str, &str, &str)) {
+    match read.map(|_| ()) {
+        Err(StoreError::Corrupt { table, column, row }) => {
+            assert_eq!((table, column, row.as_str()), expected);
+        }
+        other => panic!("{expected:?}: {other:?}"),
+    }
+}
+
+/// Runs a statement, which must change a row.
 async fn tamper(fixture: &Fixture, statement: &str) {
     let client = fixture.database.client().await;
     let touched = client.execute(statement, &[]).await.unwrap();
@@ -39,6 +74,135 @@ async fn a_session_with_invalid_columns_is_corrupt() {
             "{error}"
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_with_an_unreadable_column_is_corrupt() {
+    for (column, value) in [
+        ("created_at", NO_TIME),
+        ("expires_at", NO_TIME),
+        ("updated_at", "'20000-01-01'"),
+        ("status", "'none'"),
+        ("amount", "-1"),
+    ] {
+        let fixture = Fixture::open(1).await;
+        let session = fixture.created_session().await;
+        drop_checks(&fixture, "sessions").await;
+        tamper(&fixture, &format!("UPDATE sessions SET {column} = {value}")).await;
+        let filter = SessionFilter {
+            merchant: fixture.merchant.id,
+            status: None,
+            reference: None,
+            order_id: None,
+            psp_reference: None,
+            created_after: None,
+            created_before: None,
+            now: fixture.build.now(),
+        };
+        let found = fixture.store.sessions(&filter, PAGE).await;
+        assert_corrupt(found, ("sessions", column, &session.id.to_string()));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_refund_or_event_with_an_unreadable_column_is_corrupt() {
+    for (table, column, value) in [
+        ("operations", "not_before", NO_TIME),
+        ("operations", "next_try_at", NO_TIME),
+        ("operations", "kind", "'none'"),
+        ("refunds", "updated_at", NO_TIME),
+        ("refunds", "amount", "-1"),
+        ("events", "created_at", NO_TIME),
+        ("events", "retry_until", NO_TIME),
+        ("events", "captured", "-1"),
+        ("events", "status", "'none'"),
+    ] {
+        let fixture = Fixture::open(1).await;
+        let session = fixture.captured_session().await;
+        let unit = fixture.refund_unit(&session, "key-1");
+        let (refund, operation) = (unit.refund.clone().unwrap(), unit.operations[0].clone());
+        let event = unit.events[0].id;
+        fixture.store.commit(unit).await.unwrap();
+        drop_checks(&fixture, table).await;
+        tamper(&fixture, &format!("UPDATE {table} SET {column} = {value}")).await;
+        match table {
+            "operations" => {
+                let history = fixture.store.session_history(session.id).await;
+                let row = operation.operation.id.to_string();
+                assert_corrupt(history, (table, column, &row));
+            }
+            "refunds" => {
+                let filter = RefundFilter {
+                    merchant: fixture.merchant.id,
+                    session: None,
+                };
+                let found = fixture.store.refunds(&filter, PAGE).await;
+                assert_corrupt(found, (table, column, &refund.id.to_string()));
+            }
+            _ => {
+                let filter = EventFilter {
+                    merchant: fixture.merchant.id,
+                    session: None,
+                    kind: None,
+                };
+                let found = fixture.store.events(&filter, PAGE).await;
+                assert_corrupt(found, (table, column, &event.to_string()));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merchant_key_endpoint_or_ban_with_an_unreadable_time_is_corrupt() {
+    let fixture = Fixture::open(1).await;
+    let (store, build) = (&fixture.store, &fixture.build);
+    fixture.set_endpoint().await;
+    let ban = build.ban([5; 32]);
+    let audit = build.audit(AuditAction::BanAdded);
+    assert!(store.add(&ban, &build.pepper(), &audit).await.unwrap());
+    let (merchant, key) = (fixture.merchant.id.to_string(), fixture.key.id.to_string());
+    for (table, column) in [
+        ("bans", "revoked_at"),
+        ("webhook_endpoints", "failing_since"),
+        ("api_keys", "last_used_at"),
+        ("merchants", "created_at"),
+    ] {
+        drop_checks(&fixture, table).await;
+        tamper(
+            &fixture,
+            &format!("UPDATE {table} SET {column} = {NO_TIME}"),
+        )
+        .await;
+        match table {
+            "bans" => {
+                let read = BlocklistRepository::list(store).await;
+                assert_corrupt(read, (table, column, &ban.id.to_string()));
+            }
+            "webhook_endpoints" => {
+                let read = store.endpoint(fixture.merchant.id).await;
+                assert_corrupt(read, (table, column, &merchant));
+            }
+            "api_keys" => {
+                let read = store.keys(fixture.merchant.id, build.now()).await;
+                assert_corrupt(read, (table, column, &key));
+            }
+            _ => {
+                let read = MerchantRepository::list(store, None, 9).await;
+                assert_corrupt(read, (table, column, &merchant));
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_due_session_with_an_unreadable_time_is_corrupt() {
+    let fixture = Fixture::open(1).await;
+    let session = fixture.created_session().await;
+    let store = fixture.at(fixture.build.now()).await;
+    drop_checks(&fixture, "sessions").await;
+    tamper(&fixture, "UPDATE sessions SET due_at = '-infinity'").await;
+    let claimed = store.claim_sessions(&ClaimFilter::up_to(9), LEASE).await;
+    assert_corrupt(claimed, ("sessions", "due_at", &session.id.to_string()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use oncharge_ports::{
     queries::Page,
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, page_of,
     row_reader::RowReader,
     rows::session::SessionRow,
     schema::{merchants, operations, sessions},
@@ -48,14 +48,10 @@ fn search_page(
     by: NameFilter<'_>,
     range: StatusRange,
 ) -> QueryResult<Vec<SessionRow>> {
-    let mut query = sessions::table
-        .order((sessions::created_at.desc(), sessions::id.desc()))
-        .limit(page.limit.into())
-        .select(SessionRow::as_select())
-        .into_boxed();
+    let mut query = sessions::table.select(SessionRow::as_select()).into_boxed();
     query = match by {
         NameFilter::Any => query,
-        NameFilter::Id(id) => query.filter(sessions::id.eq(Value(id))),
+        NameFilter::Id(id) => query.filter(sessions::id.eq(Bind(id))),
         NameFilter::Reference(text) => query.filter(sessions::reference.eq(text)),
         NameFilter::Order(text) => query.filter(sessions::order_id.eq(text)),
         NameFilter::Psp(text) => {
@@ -71,31 +67,21 @@ fn search_page(
         StatusRange::InStatus(name) => query.filter(sessions::status.eq(name.name())),
         StatusRange::Payable => query
             .filter(sessions::status.eq(StatusName::Created.name()))
-            .filter(sessions::expires_at.gt(Value(now))),
+            .filter(sessions::expires_at.gt(Bind(now))),
         StatusRange::Overdue => query
             .filter(sessions::status.eq(StatusName::Created.name()))
-            .filter(sessions::expires_at.le(Value(now))),
+            .filter(sessions::expires_at.le(Bind(now))),
     };
     if let Some(merchant) = search.merchant {
-        query = query.filter(sessions::merchant_id.eq(Value(merchant)));
+        query = query.filter(sessions::merchant_id.eq(Bind(merchant)));
     }
     if let Some(at) = search.created_after {
-        query = query.filter(sessions::created_at.ge(Value(at)));
+        query = query.filter(sessions::created_at.ge(Bind(at)));
     }
     if let Some(at) = search.created_before {
-        query = query.filter(sessions::created_at.lt(Value(at)));
+        query = query.filter(sessions::created_at.lt(Bind(at)));
     }
-    if let Some(after) = page.after {
-        let at = after.created_at;
-        // Written so that the index range ends at the time and only ties are compared by id.
-        let beyond = sessions::created_at
-            .lt(Value(at))
-            .or(sessions::id.lt(Value(after.id)));
-        query = query
-            .filter(sessions::created_at.le(Value(at)))
-            .filter(beyond);
-    }
-    query.load(connection)
+    page_of!(query, sessions, page).load(connection)
 }
 
 /// Adds the merchants' names to the sessions.
@@ -107,7 +93,7 @@ pub(super) fn with_merchants(
     let mut names: HashMap<MerchantId, MerchantName> = HashMap::new();
     for id in ids {
         let name: String = merchants::table
-            .find(Value(id))
+            .find(Bind(id))
             .select(merchants::name)
             .get_result(connection)
             .map_err(error::store)?;

@@ -6,27 +6,26 @@ use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, SessionId},
     refund::Refund,
-    time::Timestamp,
     webhook::DeliveryAttempt,
 };
 use oncharge_ports::{
     StoreError,
     operator_queries::{
-        ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
-        HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
+        ContactPresence, HistoryAuditEntry, HistoryEvent, HistoryNotification, HistoryOperation,
+        MAX_ROWS_PER_KIND, SessionHistory,
     },
 };
 use oncharge_store_rows::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     rows::{
         attempt::AttemptRow,
-        delivery::DeliveryRow,
         event::{EventRow, EventSessionColumns},
-        operation::OperationRow,
         refund::RefundRow,
         session::SessionRow,
-        session_history::{HistoryAuditRow, HistoryNotificationRow},
+        session_history::{
+            HistoryAuditRow, HistoryDeliveryRow, HistoryNotificationRow, HistoryOperationRow,
+        },
     },
     schema::{
         audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
@@ -54,7 +53,7 @@ pub(super) fn session_history(
     id: SessionId,
 ) -> Result<Option<SessionHistory>, StoreError> {
     let row: Option<SessionRow> = sessions::table
-        .find(Value(id))
+        .find(Bind(id))
         .select(SessionRow::as_select())
         .get_result(connection)
         .optional()
@@ -92,7 +91,7 @@ impl HistoryReader<'_> {
 
     fn contact(&mut self) -> Result<ContactPresence, StoreError> {
         let found: Option<(bool, bool)> = contacts::table
-            .find(Value(self.session))
+            .find(Bind(self.session))
             .select((contacts::email.is_not_null(), contacts::phone.is_not_null()))
             .get_result(self.connection)
             .optional()
@@ -102,31 +101,22 @@ impl HistoryReader<'_> {
     }
 
     fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
-        let rows: Vec<(OperationRow, i64, Option<Timestamp>)> = operations::table
-            .filter(operations::session_id.eq(Value(self.session)))
+        let rows: Vec<HistoryOperationRow> = operations::table
+            .filter(operations::session_id.eq(Bind(self.session)))
             .order((operations::created_at, operations::id))
             .limit(LIMIT)
-            .select((
-                OperationRow::as_select(),
-                operations::tries,
-                operations::next_try_at,
-            ))
+            .select(HistoryOperationRow::as_select())
             .load(self.connection)
             .map_err(error::store)?;
-        let reader = RowReader::of("operations", self.session);
-        let read = |(row, tries, next): (OperationRow, i64, Option<Timestamp>)| {
-            Ok(HistoryOperation {
-                operation: row.try_into()?,
-                tries: reader.count("tries", tries)?,
-                next_try_at: next,
-            })
-        };
-        self.limit_rows(rows).into_iter().map(read).collect()
+        self.limit_rows(rows)
+            .into_iter()
+            .map(HistoryOperation::try_from)
+            .collect()
     }
 
     fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
         let rows: Vec<RefundRow> = refunds::table
-            .filter(refunds::session_id.eq(Value(self.session)))
+            .filter(refunds::session_id.eq(Bind(self.session)))
             .order((refunds::created_at, refunds::id))
             .limit(LIMIT)
             .select(RefundRow::as_select())
@@ -139,38 +129,31 @@ impl HistoryReader<'_> {
     }
 
     fn events(&mut self) -> Result<Vec<HistoryEvent>, StoreError> {
-        type Row = (
-            EventRow,
-            EventSessionColumns,
-            Option<DeliveryRow>,
-            Option<Timestamp>,
-        );
+        type Row = (EventRow, EventSessionColumns, Option<HistoryDeliveryRow>);
         let rows: Vec<Row> = events::table
             .inner_join(sessions::table)
             .left_join(deliveries::table)
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .order(events::sequence)
             .limit(LIMIT)
             .select((
                 EventRow::as_select(),
                 EventSessionColumns::as_select(),
-                Option::<DeliveryRow>::as_select(),
-                deliveries::next_try_at.nullable(),
+                Option::<HistoryDeliveryRow>::as_select(),
             ))
             .load(self.connection)
             .map_err(error::store)?;
         let rows = self.limit_rows(rows);
         let mut attempts = self.attempts()?;
         let mut entries = Vec::new();
-        for (event, session, delivery, next) in rows {
+        for (event, session, delivery) in rows {
             let stored = event.stored_event(&session)?;
             let delivery = match delivery {
                 None => None,
-                Some(row) => Some(HistoryDelivery {
-                    delivery: row.try_into()?,
-                    next_try_at: next,
-                    attempts: attempts.remove(&stored.id).unwrap_or_default(),
-                }),
+                Some(row) => {
+                    let attempts = attempts.remove(&stored.id).unwrap_or_default();
+                    Some(row.with_attempts(attempts)?)
+                }
             };
             entries.push(HistoryEvent { stored, delivery });
         }
@@ -180,9 +163,9 @@ impl HistoryReader<'_> {
     /// Loads all delivery attempts of the session's events, by event.
     fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
-            .filter(events::session_id.eq(Value(self.session)))
+            .filter(events::session_id.eq(Bind(self.session)))
             .select(events::id);
-        let rows: Vec<(EventId, AttemptRow)> = delivery_attempts::table
+        let rows: Vec<(ColumnValue<EventId>, AttemptRow)> = delivery_attempts::table
             .filter(delivery_attempts::event_id.eq_any(session_events))
             .order((delivery_attempts::event_id, delivery_attempts::number))
             .limit(LIMIT)
@@ -191,6 +174,7 @@ impl HistoryReader<'_> {
             .map_err(error::store)?;
         let mut found: HashMap<EventId, Vec<DeliveryAttempt>> = HashMap::new();
         for (event, row) in self.limit_rows(rows) {
+            let event = RowReader::with_id("delivery_attempts", "event_id", event)?.id();
             found.entry(event).or_default().push(row.try_into()?);
         }
         Ok(found)
@@ -198,7 +182,7 @@ impl HistoryReader<'_> {
 
     fn notifications(&mut self) -> Result<Vec<HistoryNotification>, StoreError> {
         let rows: Vec<HistoryNotificationRow> = psp_notifications::table
-            .filter(psp_notifications::session_id.eq(Value(self.session)))
+            .filter(psp_notifications::session_id.eq(Bind(self.session)))
             .order((psp_notifications::received_at, psp_notifications::id))
             .limit(LIMIT)
             .select(HistoryNotificationRow::as_select())
@@ -212,16 +196,15 @@ impl HistoryReader<'_> {
 
     fn audit(&mut self) -> Result<Vec<HistoryAuditEntry>, StoreError> {
         let rows: Vec<HistoryAuditRow> = audit_log::table
-            .filter(audit_log::session_id.eq(Value(self.session)))
+            .filter(audit_log::session_id.eq(Bind(self.session)))
             .order(audit_log::number)
             .limit(LIMIT)
             .select(HistoryAuditRow::as_select())
             .load(self.connection)
             .map_err(error::store)?;
-        Ok(self
-            .limit_rows(rows)
+        self.limit_rows(rows)
             .into_iter()
-            .map(HistoryAuditEntry::from)
-            .collect())
+            .map(HistoryAuditEntry::try_from)
+            .collect()
     }
 }

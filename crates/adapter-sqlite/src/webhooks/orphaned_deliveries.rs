@@ -8,7 +8,7 @@ use diesel::{
 use oncharge_domain::id::MerchantId;
 use oncharge_ports::{StoreError, webhook_repository::MAX_ENDED_AT_ONCE};
 use oncharge_store_rows::{
-    Value,
+    Bind,
     schema::{deliveries, webhook_endpoints},
     sql_types::Id,
 };
@@ -51,7 +51,7 @@ impl Orphaned {
     /// Determined by the merchant's current endpoint.
     fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
         let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
-            .find(Value(merchant))
+            .find(Bind(merchant))
             .select((webhook_endpoints::url, webhook_endpoints::disabled))
             .get_result(connection)
             .optional()?;
@@ -69,7 +69,7 @@ pub(super) fn any_exist(
     merchant: MerchantId,
 ) -> QueryResult<bool> {
     let open = deliveries::table
-        .filter(deliveries::merchant_id.eq(Value(merchant)))
+        .filter(deliveries::merchant_id.eq(Bind(merchant)))
         .filter(deliveries::next_try_at.is_not_null());
     match Orphaned::of(connection, merchant)? {
         Orphaned::Nothing => Ok(false),

@@ -12,7 +12,7 @@ use oncharge_ports::{
     webhook_repository::AttemptRecord,
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     rows::{attempt::AttemptRow, audit::AuditRow},
     schema::{deliveries, delivery_attempts, webhook_endpoints},
     sql_types::Instant,
@@ -51,7 +51,7 @@ pub(super) async fn record(
 struct DeliveryChange {
     state: &'static str,
     failures: i64,
-    next_try_at: Option<Value<Timestamp>>,
+    next_try_at: Option<Bind<Timestamp>>,
 }
 
 /// Changes by an attempt that always apply: it is counted, and the lease is released.
@@ -59,8 +59,8 @@ struct DeliveryChange {
 #[diesel(table_name = deliveries, treat_none_as_null = true)]
 struct AttemptEnd {
     attempts: i64,
-    leased_until: Option<Value<Timestamp>>,
-    lease_token: Option<Value<UnitId>>,
+    leased_until: Option<Bind<Timestamp>>,
+    lease_token: Option<Bind<UnitId>>,
 }
 
 /// All rows of an attempt, ready to be written.
@@ -98,7 +98,7 @@ impl AttemptRows {
             delivery: DeliveryChange {
                 state: delivery.state.name(),
                 failures: delivery.failures.into(),
-                next_try_at: attempt_record.after.next_try_at.map(Value),
+                next_try_at: attempt_record.after.next_try_at.map(Bind),
             },
             end: AttemptEnd {
                 attempts: delivery.attempts.into(),
@@ -122,13 +122,13 @@ impl AttemptRows {
             return Err(CommitError::LeaseLost);
         }
         if let Some(attempt) = self.attempt {
-            let merchant = delivery_attempts::merchant_id.eq(Value(self.endpoint.merchant));
+            let merchant = delivery_attempts::merchant_id.eq(Bind(self.endpoint.merchant));
             let insert = (attempt, merchant).insert_into(delivery_attempts::table);
             insert.execute(connection).map_err(error::commit)?;
         }
         // A delivery that was redelivered or ended meanwhile is not changed by this attempt.
         let current = deliveries::table
-            .find(Value(self.event))
+            .find(Bind(self.event))
             .filter(deliveries::round.eq(self.round))
             .filter(deliveries::state.eq(DeliveryState::Pending.name()));
         let ended_at = if self.delivery.next_try_at.is_none() {
@@ -140,7 +140,7 @@ impl AttemptRows {
         let update = diesel::update(current).set((self.delivery, ended_at));
         let changed = touched(connection, update.returning(deliveries::event_id));
         changed.map_err(error::commit)?;
-        let update = diesel::update(deliveries::table.find(Value(self.event))).set(self.end);
+        let update = diesel::update(deliveries::table.find(Bind(self.event))).set(self.end);
         let written = touched(connection, update.returning(deliveries::event_id));
         expect_one(written, "a leased delivery is missing")?;
         let disabled = self.endpoint.write(connection).map_err(error::commit)?;
@@ -170,10 +170,10 @@ impl EndpointUpdate {
     ) -> QueryResult<bool> {
         let failing_since = webhook_endpoints::failing_since;
         let same = webhook_endpoints::table
-            .find(Value(self.merchant))
+            .find(Bind(self.merchant))
             .filter(webhook_endpoints::url.eq(&self.url))
             .filter(failing_since.is_null().eq(since.is_some()));
-        let update = diesel::update(same).set(failing_since.eq(since.map(Value)));
+        let update = diesel::update(same).set(failing_since.eq(since.map(Bind)));
         update.execute(connection)?;
         Ok(false)
     }
@@ -186,16 +186,16 @@ impl EndpointUpdate {
         reason: DisableReason,
     ) -> QueryResult<bool> {
         let same = webhook_endpoints::table
-            .find(Value(self.merchant))
+            .find(Bind(self.merchant))
             .filter(webhook_endpoints::url.eq(&self.url));
         let disabled = (
             webhook_endpoints::disabled.eq(reason.name()),
-            webhook_endpoints::disabled_at.eq(Value(self.at)),
+            webhook_endpoints::disabled_at.eq(Bind(self.at)),
         );
         let touched = match reason {
             DisableReason::Gone => diesel::update(same).set(disabled).execute(connection)?,
             DisableReason::Failing => {
-                let still = webhook_endpoints::failing_since.eq(self.failing_since.map(Value));
+                let still = webhook_endpoints::failing_since.eq(self.failing_since.map(Bind));
                 let update = diesel::update(same.filter(still)).set(disabled);
                 update.execute(connection)?
             }

@@ -17,6 +17,7 @@ use oncharge_ports::{
     work_queue::{AccountName, ClaimFilter},
 };
 use oncharge_store_rows::{
+    ColumnValue,
     prepared::Prepared,
     row_reader::RowReader,
     sql_types::{Id, Instant},
@@ -38,19 +39,20 @@ const ACCOUNT: &str = "(connector || '/' || account)";
 #[derive(QueryableByName)]
 pub(super) struct Due {
     #[diesel(sql_type = Id)]
-    pub(super) id: Uuid,
+    id: ColumnValue<Uuid>,
     /// The item's merchant, if the statement selects it.
     #[diesel(sql_type = Nullable<Id>)]
-    pub(super) merchant: Option<MerchantId>,
+    pub(super) merchant: Option<ColumnValue<MerchantId>>,
     /// The PSP account, as `AccountName` formats it, if the statement selects it.
     #[diesel(sql_type = Nullable<Text>)]
     pub(super) account: Option<String>,
     /// The due time.
     #[diesel(sql_type = Instant)]
-    pub(super) at: Timestamp,
+    pub(super) at: ColumnValue<Timestamp>,
 }
 
 pub(super) struct ClaimedRow {
+    id: Uuid,
     pub(super) due: Due,
     pub(super) token: UnitId,
     /// The number of claims, this one included; 0 if the table does not count them.
@@ -63,14 +65,20 @@ struct TriesRow {
     tries: i64,
 }
 
+impl Due {
+    fn id(&self, work: &WorkTable) -> Result<Uuid, StoreError> {
+        RowReader::with_id(work.table, work.id, self.id.clone()).map(RowReader::id)
+    }
+}
+
 impl ClaimedRow {
     pub(super) fn id<K: Kind>(&self) -> domain::Id<K> {
-        domain::Id::from_uuid(self.due.id)
+        domain::Id::from_uuid(self.id)
     }
 
     /// The number of claims, this one included.
     pub(super) fn tries(&self, work: &WorkTable) -> Result<u32, StoreError> {
-        RowReader::of(work.table, self.due.id).count("tries", self.tries)
+        RowReader::of(work.table, self.id).count("tries", self.tries)
     }
 
     pub(super) fn account(&self) -> AccountName {
@@ -140,7 +148,7 @@ fn still_due(
             "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account, {due} AS at FROM {table} \
              WHERE {id} = ? AND {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK})"
         ))
-        .bind::<Id, _>(item.id)
+        .bind::<Id, _>(&item.id)
         .bind::<Instant, _>(now);
         let row: Vec<Due> = Prepared(query).load(connection)?;
         still.extend(row);
@@ -163,6 +171,9 @@ where
     if found.is_empty() {
         return Ok(Vec::new());
     }
+    for due in &found {
+        due.id(work)?;
+    }
     let entropy = store.entropy();
     let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.lease_token())
         .take(found.len())
@@ -171,8 +182,10 @@ where
         let due = scan(connection, Some(found.as_slice())).map_err(error::commit)?;
         let mut claimed = Vec::with_capacity(due.len());
         for (due, token) in due.into_iter().zip(tokens) {
-            let tries = acquire_lease(connection, work, due.id, token, interval(lease));
+            let id = due.id(work)?;
+            let tries = acquire_lease(connection, work, id, token, interval(lease));
             claimed.push(ClaimedRow {
+                id,
                 tries: tries.map_err(error::commit)?,
                 due,
                 token,

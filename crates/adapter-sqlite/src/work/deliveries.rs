@@ -90,10 +90,12 @@ pub(super) async fn claim(
     let read = |claimed: ClaimedRow| {
         let event = claimed.id();
         let reader = RowReader::of(DELIVERIES.table, event);
+        let lease = claimed.lease(LeasedItem::Delivery(event));
+        let merchant = reader.optional("merchant_id", claimed.due.merchant)?;
         Ok(ClaimedDelivery {
             event,
-            merchant: reader.require("merchant_id", claimed.due.merchant)?,
-            lease: claimed.lease(LeasedItem::Delivery(event)),
+            merchant: reader.require("merchant_id", merchant)?,
+            lease,
         })
     };
     claimed.into_iter().map(read).collect()

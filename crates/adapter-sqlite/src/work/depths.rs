@@ -11,7 +11,7 @@ use oncharge_ports::{
     work_queue::{QueueDepth, QueueName},
 };
 use oncharge_store_rows::{
-    Value,
+    Bind,
     schema::{deliveries, operations, psp_notifications, sessions},
 };
 
@@ -43,7 +43,7 @@ fn depth_of(
             .select((count_star(), min(operations::created_at)))
             .get_result(connection),
         QueueName::Deadlines => sessions::table
-            .filter(sessions::due_at.le(Value(now)))
+            .filter(sessions::due_at.le(Bind(now)))
             .select((count_star(), min(sessions::due_at)))
             .get_result(connection),
         QueueName::Inbox => psp_notifications::table

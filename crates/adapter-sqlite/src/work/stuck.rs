@@ -25,7 +25,9 @@ pub(super) fn stuck(
             .bind::<BigInt, _>(i64::from(limit));
         let found: Vec<StuckRow> =
             store.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
-        stuck.extend(found.into_iter().map(|row| row.item(*kind)));
+        for row in found {
+            stuck.push(row.item(*kind)?);
+        }
     }
     stuck.sort_by(|one: &StuckItem, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
     stuck.truncate(usize::try_from(limit).unwrap_or(usize::MAX));

@@ -4,15 +4,15 @@ use diesel::prelude::*;
 use oncharge_domain::{id::EventId, time::Timestamp, webhook::DeliveryAttempt};
 use oncharge_ports::StoreError;
 
-use crate::{Value, row_reader::RowReader, schema::delivery_attempts};
+use crate::{ColumnValue, row_reader::RowReader, schema::delivery_attempts};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = delivery_attempts)]
 #[diesel(treat_none_as_default_value = false)]
 pub struct AttemptRow {
-    event_id: Value<EventId>,
+    event_id: ColumnValue<EventId>,
     number: i64,
-    at: Value<Timestamp>,
+    at: ColumnValue<Timestamp>,
     status: Option<i64>,
     latency_ms: i64,
     response: String,
@@ -22,9 +22,9 @@ pub struct AttemptRow {
 impl AttemptRow {
     pub fn new(event: EventId, attempt: &DeliveryAttempt) -> Self {
         Self {
-            event_id: Value(event),
+            event_id: event.into(),
             number: attempt.number.into(),
-            at: Value(attempt.at),
+            at: attempt.at.into(),
             status: attempt.status.map(i64::from),
             latency_ms: attempt.latency_ms.into(),
             response: attempt.response.clone(),
@@ -37,12 +37,12 @@ impl TryFrom<AttemptRow> for DeliveryAttempt {
     type Error = StoreError;
 
     fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
-        let reader = RowReader::of("delivery_attempts", row.event_id.0);
+        let reader = RowReader::with_id("delivery_attempts", "event_id", row.event_id)?;
         let status = |status: i64| reader.parse("status", status.try_into());
         let error = |name: &str| reader.require("error", name.parse().ok());
         Ok(Self {
             number: reader.count("number", row.number)?,
-            at: row.at.0,
+            at: reader.value("at", row.at)?,
             status: row.status.map(status).transpose()?,
             latency_ms: reader.count("latency_ms", row.latency_ms)?,
             response: row.response,

@@ -7,29 +7,29 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
-use crate::{Value, schema::audit_log};
+use crate::{Bind, schema::audit_log};
 
 #[derive(Insertable)]
 #[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 pub struct AuditRow {
-    id: Value<AuditId>,
-    created_at: Value<Timestamp>,
+    id: Bind<AuditId>,
+    created_at: Bind<Timestamp>,
     action: &'static str,
-    merchant_id: Option<Value<MerchantId>>,
-    session_id: Option<Value<SessionId>>,
-    operation_id: Option<Value<OperationId>>,
+    merchant_id: Option<Bind<MerchantId>>,
+    session_id: Option<Bind<SessionId>>,
+    operation_id: Option<Bind<OperationId>>,
     detail: String,
 }
 
 impl From<&AuditEntry> for AuditRow {
     fn from(entry: &AuditEntry) -> Self {
         Self {
-            id: Value(entry.id),
-            created_at: Value(entry.at),
+            id: Bind(entry.id),
+            created_at: Bind(entry.at),
             action: entry.action.name(),
-            merchant_id: entry.merchant.map(Value),
-            session_id: entry.session.map(Value),
-            operation_id: entry.operation.map(Value),
+            merchant_id: entry.merchant.map(Bind),
+            session_id: entry.session.map(Bind),
+            operation_id: entry.operation.map(Bind),
             detail: entry.detail.clone(),
         }
     }

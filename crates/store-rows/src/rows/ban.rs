@@ -9,34 +9,34 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use crate::{Value, row_reader::RowReader, schema::bans};
+use crate::{ColumnValue, row_reader::RowReader, schema::bans};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = bans, treat_none_as_default_value = false)]
 pub struct BanRow {
-    id: Value<BanId>,
+    id: ColumnValue<BanId>,
     kind: String,
     pepper_id: String,
     hash: Vec<u8>,
     source: String,
     reason: Option<String>,
-    created_at: Value<Timestamp>,
-    expires_at: Value<Timestamp>,
-    revoked_at: Option<Value<Timestamp>>,
+    created_at: ColumnValue<Timestamp>,
+    expires_at: ColumnValue<Timestamp>,
+    revoked_at: Option<ColumnValue<Timestamp>>,
 }
 
 impl From<&Ban> for BanRow {
     fn from(ban: &Ban) -> Self {
         Self {
-            id: Value(ban.id),
+            id: ban.id.into(),
             kind: ban.kind.name().to_owned(),
             pepper_id: ban.hash.pepper.as_str().to_owned(),
             hash: ban.hash.hash.to_vec(),
             source: ban.source.clone(),
             reason: ban.reason.clone(),
-            created_at: Value(ban.created_at),
-            expires_at: Value(ban.expires_at),
-            revoked_at: ban.revoked_at.map(Value),
+            created_at: ban.created_at.into(),
+            expires_at: ban.expires_at.into(),
+            revoked_at: ban.revoked_at.map(Into::into),
         }
     }
 }
@@ -45,8 +45,7 @@ impl TryFrom<BanRow> for Ban {
     type Error = StoreError;
 
     fn try_from(row: BanRow) -> Result<Self, StoreError> {
-        let id = row.id.0;
-        let reader = RowReader::of("bans", id);
+        let reader = RowReader::with_id("bans", "id", row.id)?;
         let kind = match row.kind.as_str() {
             "email" => IdentifierType::Email,
             "phone" => IdentifierType::Phone,
@@ -57,14 +56,14 @@ impl TryFrom<BanRow> for Ban {
             hash: reader.parse("hash", row.hash.try_into())?,
         };
         Ok(Self {
-            id,
+            id: reader.id(),
             kind,
             hash,
             source: row.source,
             reason: row.reason,
-            created_at: row.created_at.0,
-            expires_at: row.expires_at.0,
-            revoked_at: row.revoked_at.map(Value::get),
+            created_at: reader.value("created_at", row.created_at)?,
+            expires_at: reader.value("expires_at", row.expires_at)?,
+            revoked_at: reader.optional("revoked_at", row.revoked_at)?,
         })
     }
 }

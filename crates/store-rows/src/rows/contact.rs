@@ -8,7 +8,8 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 
 use crate::{
-    Value,
+    ColumnValue,
+    row_reader::RowReader,
     schema::contacts,
     seal::{CONTACT_EMAIL, CONTACT_PHONE, Column, SealedColumns, Sealer},
 };
@@ -16,7 +17,7 @@ use crate::{
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = contacts, treat_none_as_default_value = false)]
 pub struct ContactRow {
-    session_id: Value<SessionId>,
+    session_id: ColumnValue<SessionId>,
     email: Option<Vec<u8>>,
     email_key_id: Option<String>,
     phone: Option<Vec<u8>>,
@@ -47,7 +48,7 @@ impl ContactRow {
             contact.phone.as_ref().map(Phone::as_str),
         )?);
         Ok(Some(Self {
-            session_id: Value(session),
+            session_id: session.into(),
             email,
             email_key_id,
             phone,
@@ -56,7 +57,8 @@ impl ContactRow {
     }
 
     pub fn open(self, sealer: &Sealer) -> Result<Contact, StoreError> {
-        let id = self.session_id.0.uuid();
+        let reader = RowReader::with_id("contacts", "session_id", self.session_id)?;
+        let id = reader.id().uuid();
         let row = id.as_bytes();
         let email = open(sealer, CONTACT_EMAIL, row, self.email, self.email_key_id)?;
         let phone = open(sealer, CONTACT_PHONE, row, self.phone, self.phone_key_id)?;

@@ -7,16 +7,16 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use crate::{row_reader::RowReader, schema::deliveries};
+use crate::{ColumnValue, row_reader::RowReader, schema::deliveries};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
 pub struct DeliveryRow {
-    event_id: EventId,
-    session_id: SessionId,
-    merchant_id: MerchantId,
+    event_id: ColumnValue<EventId>,
+    session_id: ColumnValue<SessionId>,
+    merchant_id: ColumnValue<MerchantId>,
     sequence: i64,
-    endpoint_id: EndpointId,
+    endpoint_id: ColumnValue<EndpointId>,
     url: String,
     state: String,
     attempts: i64,
@@ -28,14 +28,13 @@ impl TryFrom<DeliveryRow> for Delivery {
     type Error = StoreError;
 
     fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
-        let event = row.event_id;
-        let reader = RowReader::of("deliveries", event);
+        let reader = RowReader::with_id("deliveries", "event_id", row.event_id)?;
         Ok(Self {
-            event,
-            session: row.session_id,
-            merchant: row.merchant_id,
+            event: reader.id(),
+            session: reader.value("session_id", row.session_id)?,
+            merchant: reader.value("merchant_id", row.merchant_id)?,
             sequence: reader.count("sequence", row.sequence)?,
-            endpoint: row.endpoint_id,
+            endpoint: reader.value("endpoint_id", row.endpoint_id)?,
             url: reader.url(&row.url)?,
             state: reader.require("state", row.state.parse().ok())?,
             attempts: reader.count("attempts", row.attempts)?,

@@ -9,7 +9,7 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 
 use crate::{
-    Value,
+    ColumnValue,
     row_reader::RowReader,
     schema::webhook_endpoints,
     seal::{Column, PREVIOUS_WEBHOOK_SECRET, SealedColumns, Sealer, WEBHOOK_SECRET},
@@ -19,9 +19,9 @@ use crate::{
 #[diesel(table_name = webhook_endpoints)]
 #[diesel(treat_none_as_default_value = false)]
 pub struct EndpointRow {
-    merchant_id: Value<MerchantId>,
-    id: Value<EndpointId>,
-    created_at: Value<Timestamp>,
+    merchant_id: ColumnValue<MerchantId>,
+    id: ColumnValue<EndpointId>,
+    created_at: ColumnValue<Timestamp>,
     #[diesel(embed)]
     pub settings: EndpointSettings,
 }
@@ -33,13 +33,13 @@ pub struct EndpointRow {
 pub struct EndpointSettings {
     version: i64,
     url: String,
-    key_id: Value<ApiKeyId>,
+    key_id: ColumnValue<ApiKeyId>,
     #[diesel(embed)]
     secrets: SecretColumns,
     disabled: Option<String>,
-    disabled_at: Option<Value<Timestamp>>,
-    failing_since: Option<Value<Timestamp>>,
-    updated_at: Value<Timestamp>,
+    disabled_at: Option<ColumnValue<Timestamp>>,
+    failing_since: Option<ColumnValue<Timestamp>>,
+    updated_at: ColumnValue<Timestamp>,
 }
 
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
@@ -50,34 +50,35 @@ pub struct SecretColumns {
     secret_key_id: String,
     previous_secret: Option<Vec<u8>>,
     previous_secret_key_id: Option<String>,
-    previous_secret_ends_at: Option<Value<Timestamp>>,
+    previous_secret_ends_at: Option<ColumnValue<Timestamp>>,
 }
 
 impl EndpointRow {
     pub fn seal(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
         let disabled = endpoint.disabled;
         Ok(Self {
-            merchant_id: Value(endpoint.merchant),
-            id: Value(endpoint.id),
-            created_at: Value(endpoint.created_at),
+            merchant_id: endpoint.merchant.into(),
+            id: endpoint.id.into(),
+            created_at: endpoint.created_at.into(),
             settings: EndpointSettings {
                 version: endpoint.version.into(),
                 url: endpoint.url.as_str().to_owned(),
-                key_id: Value(endpoint.key),
+                key_id: endpoint.key.into(),
                 secrets: SecretColumns::seal(endpoint.merchant, &endpoint.secrets, sealer)?,
                 disabled: disabled.map(|disabled| disabled.reason.name().to_owned()),
-                disabled_at: disabled.map(|disabled| disabled.at).map(Value),
-                failing_since: endpoint.failing_since.map(Value),
-                updated_at: Value(endpoint.updated_at),
+                disabled_at: disabled.map(|disabled| disabled.at).map(Into::into),
+                failing_since: endpoint.failing_since.map(Into::into),
+                updated_at: endpoint.updated_at.into(),
             },
         })
     }
 
     pub fn open(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
-        let merchant = self.merchant_id.0;
-        let reader = RowReader::of("webhook_endpoints", merchant);
+        let reader = RowReader::with_id("webhook_endpoints", "merchant_id", self.merchant_id)?;
+        let merchant = reader.id();
         let settings = self.settings;
-        let disabled = match (settings.disabled, settings.disabled_at.map(Value::get)) {
+        let disabled_at = reader.optional("disabled_at", settings.disabled_at)?;
+        let disabled = match (settings.disabled, disabled_at) {
             (None, None) => None,
             (Some(name), Some(since)) => Some(DisabledState {
                 reason: reader.require("disabled", name.parse().ok())?,
@@ -86,16 +87,16 @@ impl EndpointRow {
             _ => return Err(reader.corrupt("disabled_at")),
         };
         Ok(WebhookEndpoint {
-            id: self.id.0,
+            id: reader.value("id", self.id)?,
             merchant,
             version: reader.count("version", settings.version)?,
             url: reader.url(&settings.url)?,
-            key: settings.key_id.0,
-            secrets: settings.secrets.open(merchant, sealer)?,
+            key: reader.value("key_id", settings.key_id)?,
+            secrets: settings.secrets.open(reader, sealer)?,
             disabled,
-            failing_since: settings.failing_since.map(Value::get),
-            created_at: self.created_at.0,
-            updated_at: settings.updated_at.0,
+            failing_since: reader.optional("failing_since", settings.failing_since)?,
+            created_at: reader.value("created_at", self.created_at)?,
+            updated_at: reader.value("updated_at", settings.updated_at)?,
         })
     }
 }
@@ -123,12 +124,16 @@ impl SecretColumns {
             secret_key_id: current.key_id,
             previous_secret: bytes,
             previous_secret_key_id: key_id,
-            previous_secret_ends_at: previous.map(|previous| previous.ends_at).map(Value),
+            previous_secret_ends_at: previous.map(|previous| previous.ends_at).map(Into::into),
         })
     }
 
-    fn open(self, merchant: MerchantId, sealer: &Sealer) -> Result<EndpointSecrets, StoreError> {
-        let uuid = merchant.uuid();
+    fn open(
+        self,
+        reader: RowReader<MerchantId>,
+        sealer: &Sealer,
+    ) -> Result<EndpointSecrets, StoreError> {
+        let uuid = reader.id().uuid();
         let row = uuid.as_bytes();
         let open = |column: Column, bytes, key_id| {
             let plain = sealer.open(column, row, SealedColumns { bytes, key_id })?;
@@ -139,7 +144,7 @@ impl SecretColumns {
         let previous = (
             self.previous_secret,
             self.previous_secret_key_id,
-            self.previous_secret_ends_at.map(Value::get),
+            reader.optional("previous_secret_ends_at", self.previous_secret_ends_at)?,
         );
         let previous = match previous {
             (None, None, None) => None,

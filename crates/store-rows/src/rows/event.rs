@@ -11,7 +11,7 @@ use oncharge_domain::{
 use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
 
 use crate::{
-    JsonText, Value,
+    ColumnValue, JsonText,
     row_reader::RowReader,
     rows::session::{attempt_of, metadata_of},
     schema::{events, sessions},
@@ -20,9 +20,9 @@ use crate::{
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
 pub struct EventRow {
-    id: Value<EventId>,
-    session_id: Value<SessionId>,
-    merchant_id: Value<MerchantId>,
+    id: ColumnValue<EventId>,
+    session_id: ColumnValue<SessionId>,
+    merchant_id: ColumnValue<MerchantId>,
     sequence: i64,
     kind: String,
     status: String,
@@ -35,9 +35,9 @@ pub struct EventRow {
     failure_reason: Option<String>,
     psp_reference: Option<String>,
     attempt: Option<JsonText>,
-    refund_id: Option<Value<RefundId>>,
-    retry_until: Option<Value<Timestamp>>,
-    created_at: Value<Timestamp>,
+    refund_id: Option<ColumnValue<RefundId>>,
+    retry_until: Option<ColumnValue<Timestamp>>,
+    created_at: ColumnValue<Timestamp>,
 }
 
 /// The parts of an event's payload that come from its session, where both are immutable.
@@ -57,9 +57,9 @@ impl TryFrom<&NewEvent> for EventRow {
         let attempt = attempt.map(|attempt| JsonText::of(&attempt.snapshot()));
         let failure = event.failure.as_ref();
         Ok(Self {
-            id: Value(new.id),
-            session_id: Value(event.session),
-            merchant_id: Value(event.merchant),
+            id: new.id.into(),
+            session_id: event.session.into(),
+            merchant_id: event.merchant.into(),
             sequence: event.sequence.into(),
             kind: event.kind.name().to_owned(),
             status: event.status.name().to_owned(),
@@ -73,23 +73,18 @@ impl TryFrom<&NewEvent> for EventRow {
                 .and_then(|failure| Some(failure.reason.as_ref()?.as_str().to_owned())),
             psp_reference: event.psp_reference.as_ref().map(|r| r.as_str().to_owned()),
             attempt: attempt.transpose()?,
-            refund_id: event.refund.map(Value),
-            retry_until: event.retry_until.map(Value),
-            created_at: Value(event.at),
+            refund_id: event.refund.map(Into::into),
+            retry_until: event.retry_until.map(Into::into),
+            created_at: event.at.into(),
         })
     }
 }
 
 impl EventRow {
-    pub fn id(&self) -> EventId {
-        self.id.0
-    }
-
     /// Builds an event, with those parts of its payload that come from the session's row.
     pub fn stored_event(self, columns: &EventSessionColumns) -> Result<StoredEvent, StoreError> {
-        let id = self.id.0;
-        let session = self.session_id.0;
-        let reader = RowReader::of("events", id);
+        let reader = RowReader::with_id("events", "id", self.id)?;
+        let session = reader.value("session_id", self.session_id)?;
         let failure = match &self.failure {
             Some(code) => Some(Failure {
                 code: reader.require("failure", code.parse().ok())?,
@@ -101,26 +96,26 @@ impl EventRow {
         let attempt = self.attempt.as_ref().map(attempt);
         let event = Event {
             session,
-            merchant: self.merchant_id.0,
+            merchant: reader.value("merchant_id", self.merchant_id)?,
             sequence: reader.count("sequence", self.sequence)?,
             kind: reader.require("kind", self.kind.parse().ok())?,
             status: reader.require("status", self.status.parse().ok())?,
-            amount: reader.money(self.amount, &self.currency)?,
+            amount: reader.money("amount", self.amount, &self.currency)?,
             amounts: Amounts {
-                authorized: reader.money(self.authorized, &self.currency)?,
-                captured: reader.money(self.captured, &self.currency)?,
-                refunded: reader.money(self.refunded, &self.currency)?,
+                authorized: reader.money("authorized", self.authorized, &self.currency)?,
+                captured: reader.money("captured", self.captured, &self.currency)?,
+                refunded: reader.money("refunded", self.refunded, &self.currency)?,
             },
             failure,
             psp_reference: reader.psp_reference("psp_reference", self.psp_reference.as_deref())?,
             attempt: attempt.transpose()?,
-            refund: self.refund_id.map(Value::get),
-            retry_until: self.retry_until.map(Value::get),
-            at: self.created_at.0,
+            refund: reader.optional("refund_id", self.refund_id)?,
+            retry_until: reader.optional("retry_until", self.retry_until)?,
+            at: reader.value("created_at", self.created_at)?,
         };
         let of_session = RowReader::of("sessions", session);
         Ok(StoredEvent {
-            id,
+            id: reader.id(),
             event,
             merchant_reference: of_session
                 .parse("reference", Reference::parse(&columns.reference))?,

@@ -12,7 +12,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     schema::idempotency_keys,
     seal::{BODY, SealedColumns, Sealer},
@@ -23,11 +23,11 @@ use crate::{
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct NewKeyRow {
-    pub merchant_id: Value<MerchantId>,
+    pub merchant_id: Bind<MerchantId>,
     pub key: String,
     fingerprint: Vec<u8>,
-    operation_id: Option<Value<OperationId>>,
-    created_at: Value<Timestamp>,
+    operation_id: Option<Bind<OperationId>>,
+    created_at: Bind<Timestamp>,
     #[diesel(embed)]
     response: ResponseColumns,
 }
@@ -37,7 +37,7 @@ pub struct NewKeyRow {
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct ResponseColumns {
-    responded_at: Option<Value<Timestamp>>,
+    responded_at: Option<ColumnValue<Timestamp>>,
     status: Option<i64>,
     content_type: Option<String>,
     body: Option<Vec<u8>>,
@@ -99,7 +99,7 @@ impl KeyWrite {
 #[diesel(table_name = idempotency_keys)]
 pub struct KeyRow {
     fingerprint: Vec<u8>,
-    operation_id: Option<OperationId>,
+    operation_id: Option<ColumnValue<OperationId>>,
     #[diesel(embed)]
     response: ResponseColumns,
 }
@@ -119,11 +119,11 @@ impl NewKeyRow {
         created_at: Timestamp,
     ) -> Self {
         Self {
-            merchant_id: Value(scope.merchant),
+            merchant_id: Bind(scope.merchant),
             key: scope.key.as_str().to_owned(),
             fingerprint: fingerprint.bytes().to_vec(),
-            operation_id: operation.map(Value),
-            created_at: Value(created_at),
+            operation_id: operation.map(Bind),
+            created_at: Bind(created_at),
             response,
         }
     }
@@ -140,7 +140,7 @@ impl ResponseColumns {
         let row = row_bytes(scope);
         let columns = sealer.seal(BODY, &row, &response.body)?;
         Ok(Self {
-            responded_at: Some(Value(responded_at)),
+            responded_at: Some(responded_at.into()),
             status: Some(response.status.into()),
             content_type: Some(response.content_type.clone()),
             body: Some(columns.bytes),
@@ -159,9 +159,10 @@ impl KeyRow {
         let reader = RowReader::of("idempotency_keys", row.as_str());
         let fingerprint = reader.parse("fingerprint", self.fingerprint.try_into())?;
         let fingerprint = RequestFingerprint::from_bytes(fingerprint);
-        let operation = self.operation_id;
+        let operation = reader.optional("operation_id", self.operation_id)?;
         let columns = self.response;
-        let Some(responded_at) = columns.responded_at.map(Value::get) else {
+        let responded_at = reader.optional("responded_at", columns.responded_at)?;
+        let Some(responded_at) = responded_at else {
             return Ok(IdempotencyRecord {
                 fingerprint,
                 operation,
@@ -189,12 +190,15 @@ impl KeyRow {
 }
 
 /// Parses the scope from a row's key columns.
-pub fn scope_of(merchant: MerchantId, key: &str) -> Result<IdempotencyScope, StoreError> {
-    let reader = RowReader::of("idempotency_keys", merchant);
+pub fn scope_of(
+    merchant: ColumnValue<MerchantId>,
+    key: &str,
+) -> Result<IdempotencyScope, StoreError> {
+    let reader = RowReader::with_id("idempotency_keys", "merchant_id", merchant)?;
     // Parsing strips one pair of quotes: the added pair keeps the text unchanged.
     let key = IdempotencyKey::parse(&format!("\"{key}\""));
     Ok(IdempotencyScope {
-        merchant,
+        merchant: reader.id(),
         key: reader.require("key", key)?,
     })
 }

@@ -13,7 +13,7 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 
 use crate::{
-    JsonText, Value,
+    ColumnValue, JsonText,
     row_reader::RowReader,
     schema::{api_keys, merchants},
     seal::{SIGNING_KEY, SealedColumns, Sealer},
@@ -23,10 +23,10 @@ use crate::{
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = merchants)]
 pub struct MerchantRow {
-    id: Value<MerchantId>,
+    id: ColumnValue<MerchantId>,
     #[diesel(embed)]
     pub settings: SettingsColumns,
-    created_at: Value<Timestamp>,
+    created_at: ColumnValue<Timestamp>,
 }
 
 /// The columns of a merchant that can change.
@@ -51,7 +51,7 @@ pub struct SettingsColumns {
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub struct AccessColumns {
-    disabled_at: Option<Value<Timestamp>>,
+    disabled_at: Option<ColumnValue<Timestamp>>,
 }
 
 /// A merchant's branding. Clearing a value is written, too.
@@ -66,15 +66,15 @@ pub struct LookColumns {
 #[derive(Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = api_keys, treat_none_as_default_value = false)]
 pub struct ApiKeyRow {
-    id: Value<ApiKeyId>,
-    merchant_id: Value<MerchantId>,
+    id: ColumnValue<ApiKeyId>,
+    merchant_id: ColumnValue<MerchantId>,
     key_hash: Vec<u8>,
     signing_key: Vec<u8>,
     signing_key_key_id: String,
     key_hint: String,
-    created_at: Value<Timestamp>,
-    last_used_at: Option<Value<Timestamp>>,
-    ends_at: Option<Value<Timestamp>>,
+    created_at: ColumnValue<Timestamp>,
+    last_used_at: Option<ColumnValue<Timestamp>>,
+    ends_at: Option<ColumnValue<Timestamp>>,
 }
 
 impl TryFrom<&Merchant> for MerchantRow {
@@ -82,7 +82,7 @@ impl TryFrom<&Merchant> for MerchantRow {
 
     fn try_from(merchant: &Merchant) -> Result<Self, StoreError> {
         Ok(Self {
-            id: Value(merchant.id),
+            id: merchant.id.into(),
             settings: SettingsColumns {
                 version: merchant.version.into(),
                 name: merchant.name.as_str().to_owned(),
@@ -94,10 +94,10 @@ impl TryFrom<&Merchant> for MerchantRow {
                 require_idempotency_key: merchant.require_idempotency_key,
                 branding: LookColumns::of(&merchant.branding),
                 access: AccessColumns {
-                    disabled_at: merchant.disabled_at.map(Value),
+                    disabled_at: merchant.disabled_at.map(Into::into),
                 },
             },
-            created_at: Value(merchant.created_at),
+            created_at: merchant.created_at.into(),
         })
     }
 }
@@ -106,11 +106,11 @@ impl TryFrom<MerchantRow> for Merchant {
     type Error = StoreError;
 
     fn try_from(row: MerchantRow) -> Result<Self, StoreError> {
-        let reader = RowReader::of("merchants", row.id.0);
+        let reader = RowReader::with_id("merchants", "id", row.id)?;
         let settings = row.settings;
         let delay = settings.capture_delay_seconds;
         Ok(Self {
-            id: row.id.0,
+            id: reader.id(),
             version: reader.count("version", settings.version)?,
             name: reader.parse("name", MerchantName::parse(&settings.name))?,
             account: reader.account(&settings.connector, &settings.account)?,
@@ -119,8 +119,8 @@ impl TryFrom<MerchantRow> for Merchant {
             origins: reader.require("origins", settings.origins.parse())?,
             require_idempotency_key: settings.require_idempotency_key,
             branding: settings.branding.branding(reader)?,
-            created_at: row.created_at.0,
-            disabled_at: settings.access.disabled_at.map(Value::get),
+            created_at: reader.value("created_at", row.created_at)?,
+            disabled_at: reader.optional("disabled_at", settings.access.disabled_at)?,
         })
     }
 }
@@ -161,20 +161,21 @@ impl ApiKeyRow {
         let plain = key.signing_key.expose_bytes();
         let sealed_value = sealer.seal(SIGNING_KEY, row.as_bytes(), plain)?;
         Ok(Self {
-            id: Value(key.id),
-            merchant_id: Value(key.merchant),
+            id: key.id.into(),
+            merchant_id: key.merchant.into(),
             key_hash: hash.bytes().to_vec(),
             signing_key: sealed_value.bytes,
             signing_key_key_id: sealed_value.key_id,
             key_hint: key.hint.clone(),
-            created_at: Value(key.created_at),
-            last_used_at: key.last_used_at.map(Value),
-            ends_at: key.ends_at.map(Value),
+            created_at: key.created_at.into(),
+            last_used_at: key.last_used_at.map(Into::into),
+            ends_at: key.ends_at.map(Into::into),
         })
     }
 
     pub fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
-        let id = self.id.0.uuid();
+        let reader = RowReader::with_id("api_keys", "id", self.id)?;
+        let id = reader.id().uuid();
         let row = id.as_bytes();
         let sealed_value = SealedColumns {
             bytes: self.signing_key,
@@ -184,13 +185,13 @@ impl ApiKeyRow {
         let bytes = plain.as_slice().try_into();
         let bytes = bytes.map_err(|_| SIGNING_KEY.corrupt(row))?;
         Ok(ApiKey {
-            id: self.id.0,
-            merchant: self.merchant_id.0,
+            id: reader.id(),
+            merchant: reader.value("merchant_id", self.merchant_id)?,
             signing_key: SigningKey::from_bytes(bytes),
             hint: self.key_hint,
-            created_at: self.created_at.0,
-            last_used_at: self.last_used_at.map(Value::get),
-            ends_at: self.ends_at.map(Value::get),
+            created_at: reader.value("created_at", self.created_at)?,
+            last_used_at: reader.optional("last_used_at", self.last_used_at)?,
+            ends_at: reader.optional("ends_at", self.ends_at)?,
         })
     }
 }

@@ -4,12 +4,12 @@ use diesel::prelude::*;
 use oncharge_domain::{id::NodeId, keyring::KeyFingerprint};
 use oncharge_ports::{StoreError, key_registry::Node};
 
-use crate::{JsonText, row_reader::RowReader, schema::nodes};
+use crate::{ColumnValue, JsonText, row_reader::RowReader, schema::nodes};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = nodes)]
 pub struct NodeRow {
-    pub id: NodeId,
+    pub id: ColumnValue<NodeId>,
     pub name: String,
     pub master_keys: JsonText,
     pub pepper_keys: JsonText,
@@ -24,7 +24,7 @@ impl TryFrom<&Node> for NodeRow {
             JsonText::of(&texts)
         };
         Ok(Self {
-            id: node.id,
+            id: node.id.into(),
             name: node.name.clone(),
             master_keys: texts(&node.master)?,
             pepper_keys: texts(&node.peppers)?,
@@ -36,14 +36,13 @@ impl TryFrom<NodeRow> for Node {
     type Error = StoreError;
 
     fn try_from(row: NodeRow) -> Result<Self, StoreError> {
-        let id = row.id;
-        let reader = RowReader::of("nodes", id);
+        let reader = RowReader::with_id("nodes", "id", row.id)?;
         let keys = |value: &JsonText| -> Option<Vec<KeyFingerprint>> {
             let texts: Vec<String> = value.parse()?;
             texts.iter().map(|text| text.parse().ok()).collect()
         };
         Ok(Self {
-            id,
+            id: reader.id(),
             master: reader.require("master_keys", keys(&row.master_keys))?,
             peppers: reader.require("pepper_keys", keys(&row.pepper_keys))?,
             name: row.name,

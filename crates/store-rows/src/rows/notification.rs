@@ -11,7 +11,7 @@ use oncharge_ports::{
 };
 
 use crate::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     schema::psp_notifications,
     seal::{NOTIFICATION, SealedColumns, Sealer},
@@ -21,14 +21,14 @@ use crate::{
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = psp_notifications, treat_none_as_default_value = false)]
 pub struct NotificationRow {
-    id: Value<NotificationId>,
+    id: ColumnValue<NotificationId>,
     connector: String,
     account: String,
     event_key: Option<String>,
     status: String,
     body: Vec<u8>,
     body_key_id: String,
-    received_at: Value<Timestamp>,
+    received_at: ColumnValue<Timestamp>,
 }
 
 #[derive(Insertable)]
@@ -36,7 +36,7 @@ pub struct NotificationRow {
 pub struct NewNotificationRow {
     #[diesel(embed)]
     row: NotificationRow,
-    next_try_at: Option<Value<Timestamp>>,
+    next_try_at: Option<Bind<Timestamp>>,
     tries: i64,
 }
 
@@ -45,11 +45,11 @@ pub struct NewNotificationRow {
 #[diesel(table_name = psp_notifications, treat_none_as_null = true)]
 pub struct NotificationEnd {
     status: &'static str,
-    operation_id: Option<Value<OperationId>>,
-    session_id: Option<Value<SessionId>>,
-    next_try_at: Option<Value<Timestamp>>,
-    leased_until: Option<Value<Timestamp>>,
-    lease_token: Option<Value<UnitId>>,
+    operation_id: Option<Bind<OperationId>>,
+    session_id: Option<Bind<SessionId>>,
+    next_try_at: Option<Bind<Timestamp>>,
+    leased_until: Option<Bind<Timestamp>>,
+    lease_token: Option<Bind<UnitId>>,
 }
 
 impl NewNotificationRow {
@@ -62,16 +62,16 @@ impl NewNotificationRow {
         };
         Ok(Self {
             row: NotificationRow {
-                id: Value(new.id),
+                id: new.id.into(),
                 connector: new.account.connector().to_owned(),
                 account: new.account.account().to_owned(),
                 event_key: new.event_key.clone(),
                 status: status.name().to_owned(),
                 body: columns.bytes,
                 body_key_id: columns.key_id,
-                received_at: Value(new.received_at),
+                received_at: new.received_at.into(),
             },
-            next_try_at: next_try_at.map(Value),
+            next_try_at: next_try_at.map(Bind),
             tries: 0,
         })
     }
@@ -79,18 +79,18 @@ impl NewNotificationRow {
 
 impl NotificationRow {
     pub fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
-        let reader = RowReader::of("psp_notifications", self.id.0);
+        let reader = RowReader::with_id("psp_notifications", "id", self.id)?;
         let columns = SealedColumns {
             bytes: self.body,
             key_id: self.body_key_id,
         };
-        let body = sealer.open(NOTIFICATION, self.id.0.uuid().as_bytes(), columns)?;
+        let body = sealer.open(NOTIFICATION, reader.id().uuid().as_bytes(), columns)?;
         let new = NewNotification {
-            id: self.id.0,
+            id: reader.id(),
             account: reader.account(&self.connector, &self.account)?,
             event_key: self.event_key,
             body: body.to_vec(),
-            received_at: self.received_at.0,
+            received_at: reader.value("received_at", self.received_at)?,
         };
         let status = self.status.parse().ok();
         Ok(StoredNotification {
@@ -109,8 +109,8 @@ impl NotificationEnd {
     ) -> Self {
         Self {
             status: status.name(),
-            operation_id: operation.map(Value),
-            session_id: session.map(Value),
+            operation_id: operation.map(Bind),
+            session_id: session.map(Bind),
             next_try_at: None,
             leased_until: None,
             lease_token: None,

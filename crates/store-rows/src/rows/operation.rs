@@ -10,7 +10,7 @@ use oncharge_domain::{
 use oncharge_ports::{StoreError, psp::PreparedRequest, unit_of_work::NewOperation};
 
 use crate::{
-    Value,
+    Bind, ColumnValue,
     row_reader::RowReader,
     schema::operations,
     seal::{REQUEST, SealedColumns, Sealer},
@@ -19,9 +19,9 @@ use crate::{
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = operations, treat_none_as_default_value = false)]
 pub struct OperationRow {
-    id: Value<OperationId>,
-    session_id: Value<SessionId>,
-    merchant_id: Value<MerchantId>,
+    id: ColumnValue<OperationId>,
+    session_id: ColumnValue<SessionId>,
+    merchant_id: ColumnValue<MerchantId>,
     #[diesel(embed)]
     kind: KindColumns,
     amount: i64,
@@ -29,7 +29,7 @@ pub struct OperationRow {
     connector: String,
     account: String,
     payment_reference: Option<String>,
-    created_at: Value<Timestamp>,
+    created_at: ColumnValue<Timestamp>,
     #[diesel(embed)]
     state: OperationState,
 }
@@ -43,8 +43,8 @@ pub struct KindColumns {
     captures: Option<bool>,
     automatic: Option<bool>,
     purpose: Option<String>,
-    refund_id: Option<Value<RefundId>>,
-    compensates_id: Option<Value<OperationId>>,
+    refund_id: Option<ColumnValue<RefundId>>,
+    compensates_id: Option<ColumnValue<OperationId>>,
     compensates_by: Option<String>,
     round: Option<i64>,
 }
@@ -60,8 +60,8 @@ pub struct OperationState {
     failure: Option<String>,
     compensated: bool,
     contradiction: Option<String>,
-    last_sent_at: Value<Timestamp>,
-    not_before: Value<Timestamp>,
+    last_sent_at: ColumnValue<Timestamp>,
+    not_before: ColumnValue<Timestamp>,
 }
 
 /// The columns that are set exactly while an operation is open.
@@ -71,7 +71,7 @@ pub struct OperationState {
 pub struct OpenColumns {
     request: Option<Vec<u8>>,
     request_key_id: Option<String>,
-    next_try_at: Option<Value<Timestamp>>,
+    next_try_at: Option<Bind<Timestamp>>,
 }
 
 impl OpenColumns {
@@ -85,7 +85,7 @@ impl OpenColumns {
         Ok(Self {
             request: Some(columns.bytes),
             request_key_id: Some(columns.key_id),
-            next_try_at: Some(Value(new.next_try_at)),
+            next_try_at: Some(Bind(new.next_try_at)),
         })
     }
 }
@@ -110,8 +110,8 @@ impl From<&Operation> for OperationState {
             failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
             compensated: operation.compensated,
             contradiction: contradiction.map(str::to_owned),
-            last_sent_at: Value(operation.last_sent_at),
-            not_before: Value(operation.not_before),
+            last_sent_at: operation.last_sent_at.into(),
+            not_before: operation.not_before.into(),
         }
     }
 }
@@ -131,9 +131,9 @@ impl From<&OperationKind> for KindColumns {
             OperationKind::Cancel(purpose) => {
                 columns.purpose = Some(purpose.name().to_owned());
             }
-            OperationKind::Refund(refund) => columns.refund_id = Some(Value(*refund)),
+            OperationKind::Refund(refund) => columns.refund_id = Some((*refund).into()),
             OperationKind::Compensation { of, by, round } => {
-                columns.compensates_id = Some(Value(*of));
+                columns.compensates_id = Some((*of).into());
                 columns.compensates_by = Some(by.name().to_owned());
                 columns.round = Some((*round).into());
             }
@@ -145,16 +145,16 @@ impl From<&OperationKind> for KindColumns {
 impl From<&Operation> for OperationRow {
     fn from(operation: &Operation) -> Self {
         Self {
-            id: Value(operation.id),
-            session_id: Value(operation.session),
-            merchant_id: Value(operation.merchant),
+            id: operation.id.into(),
+            session_id: operation.session.into(),
+            merchant_id: operation.merchant.into(),
             kind: KindColumns::from(&operation.kind),
             amount: operation.amount.minor(),
             currency: operation.amount.currency().code().to_owned(),
             connector: operation.account.connector().to_owned(),
             account: operation.account.account().to_owned(),
             payment_reference: operation.payment.as_ref().map(|p| p.as_str().to_owned()),
-            created_at: Value(operation.created_at),
+            created_at: operation.created_at.into(),
             state: OperationState::from(operation),
         }
     }
@@ -178,15 +178,17 @@ impl KindColumns {
                 OperationKind::Cancel(reader.require("purpose", purpose)?)
             }
             "refund" => {
-                OperationKind::Refund(reader.require("refund_id", self.refund_id.map(Value::get))?)
+                let refund = reader.optional("refund_id", self.refund_id)?;
+                OperationKind::Refund(reader.require("refund_id", refund)?)
             }
             "compensation" => {
                 let by = self
                     .compensates_by
                     .as_deref()
                     .and_then(|text| text.parse().ok());
+                let of = reader.optional("compensates_id", self.compensates_id)?;
                 OperationKind::Compensation {
-                    of: reader.require("compensates_id", self.compensates_id.map(Value::get))?,
+                    of: reader.require("compensates_id", of)?,
                     by: reader.require("compensates_by", by)?,
                     round: reader.count("round", reader.require("round", self.round)?)?,
                 }
@@ -200,8 +202,7 @@ impl TryFrom<OperationRow> for Operation {
     type Error = StoreError;
 
     fn try_from(row: OperationRow) -> Result<Self, StoreError> {
-        let id = row.id.0;
-        let reader = RowReader::of("operations", id);
+        let reader = RowReader::with_id("operations", "id", row.id)?;
         let state = row.state;
         let contradiction = match state.contradiction.as_deref().map(|text| text.parse().ok()) {
             Some(known) => Some(reader.require("contradiction", known)?),
@@ -209,11 +210,11 @@ impl TryFrom<OperationRow> for Operation {
         };
         let payment = row.payment_reference.as_deref();
         Ok(Self {
-            id,
-            session: row.session_id.0,
-            merchant: row.merchant_id.0,
+            id: reader.id(),
+            session: reader.value("session_id", row.session_id)?,
+            merchant: reader.value("merchant_id", row.merchant_id)?,
             kind: row.kind.kind(reader)?,
-            amount: reader.money(row.amount, &row.currency)?,
+            amount: reader.money("amount", row.amount, &row.currency)?,
             account: reader.account(&row.connector, &row.account)?,
             payment: reader.psp_reference("payment_reference", payment)?,
             status: reader.require("status", state.status.parse().ok())?,
@@ -222,9 +223,9 @@ impl TryFrom<OperationRow> for Operation {
             failure: state.failure.as_deref().map(RefusalReason::parse),
             compensated: state.compensated,
             contradiction,
-            created_at: row.created_at.0,
-            last_sent_at: state.last_sent_at.0,
-            not_before: state.not_before.0,
+            created_at: reader.value("created_at", row.created_at)?,
+            last_sent_at: reader.value("last_sent_at", state.last_sent_at)?,
+            not_before: reader.value("not_before", state.not_before)?,
         })
     }
 }

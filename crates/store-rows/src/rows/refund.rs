@@ -10,19 +10,19 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use crate::{Value, row_reader::RowReader, schema::refunds};
+use crate::{ColumnValue, row_reader::RowReader, schema::refunds};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = refunds, treat_none_as_default_value = false)]
 pub struct RefundRow {
-    id: Value<RefundId>,
-    session_id: Value<SessionId>,
-    merchant_id: Value<MerchantId>,
-    operation_id: Value<OperationId>,
+    id: ColumnValue<RefundId>,
+    session_id: ColumnValue<SessionId>,
+    merchant_id: ColumnValue<MerchantId>,
+    operation_id: ColumnValue<OperationId>,
     amount: i64,
     currency: String,
     reference: String,
-    created_at: Value<Timestamp>,
+    created_at: ColumnValue<Timestamp>,
     #[diesel(embed)]
     state: RefundState,
 }
@@ -35,7 +35,7 @@ pub struct RefundState {
     status: String,
     failure: Option<String>,
     psp_reference: Option<String>,
-    updated_at: Value<Timestamp>,
+    updated_at: ColumnValue<Timestamp>,
 }
 
 impl From<&Refund> for RefundState {
@@ -48,7 +48,7 @@ impl From<&Refund> for RefundState {
             status: refund.status.name().to_owned(),
             failure,
             psp_reference: refund.psp_reference.as_ref().map(|r| r.as_str().to_owned()),
-            updated_at: Value(refund.updated_at),
+            updated_at: refund.updated_at.into(),
         }
     }
 }
@@ -56,14 +56,14 @@ impl From<&Refund> for RefundState {
 impl From<&Refund> for RefundRow {
     fn from(refund: &Refund) -> Self {
         Self {
-            id: Value(refund.id),
-            session_id: Value(refund.session),
-            merchant_id: Value(refund.merchant),
-            operation_id: Value(refund.operation),
+            id: refund.id.into(),
+            session_id: refund.session.into(),
+            merchant_id: refund.merchant.into(),
+            operation_id: refund.operation.into(),
             amount: refund.amount.minor(),
             currency: refund.amount.currency().code().to_owned(),
             reference: refund.reference.as_str().to_owned(),
-            created_at: Value(refund.created_at),
+            created_at: refund.created_at.into(),
             state: RefundState::from(refund),
         }
     }
@@ -73,8 +73,7 @@ impl TryFrom<RefundRow> for Refund {
     type Error = StoreError;
 
     fn try_from(row: RefundRow) -> Result<Self, StoreError> {
-        let id = row.id.0;
-        let reader = RowReader::of("refunds", id);
+        let reader = RowReader::with_id("refunds", "id", row.id)?;
         let status = match (row.state.status.as_str(), row.state.failure) {
             ("refund_requested", None) => RefundStatus::Requested,
             ("refund_succeeded", None) => RefundStatus::Succeeded,
@@ -82,17 +81,17 @@ impl TryFrom<RefundRow> for Refund {
             _ => return Err(reader.corrupt("status")),
         };
         Ok(Self {
-            id,
-            session: row.session_id.0,
-            merchant: row.merchant_id.0,
-            operation: row.operation_id.0,
-            amount: reader.money(row.amount, &row.currency)?,
+            id: reader.id(),
+            session: reader.value("session_id", row.session_id)?,
+            merchant: reader.value("merchant_id", row.merchant_id)?,
+            operation: reader.value("operation_id", row.operation_id)?,
+            amount: reader.money("amount", row.amount, &row.currency)?,
             reference: reader.parse("reference", Reference::parse(&row.reference))?,
             status,
             psp_reference: reader
                 .psp_reference("psp_reference", row.state.psp_reference.as_deref())?,
-            created_at: row.created_at.0,
-            updated_at: row.state.updated_at.0,
+            created_at: reader.value("created_at", row.created_at)?,
+            updated_at: reader.value("updated_at", row.state.updated_at)?,
         })
     }
 }

@@ -11,6 +11,7 @@ use oncharge_ports::{
 };
 
 use crate::{
+    ColumnValue,
     row_reader::RowReader,
     sql_types::{Binary, Bool, Instant, Nullable, Text},
 };
@@ -24,7 +25,7 @@ pub struct RegisteredKeyRow {
     #[diesel(sql_type = Binary)]
     digest: Vec<u8>,
     #[diesel(sql_type = Nullable<Instant>)]
-    used_until: Option<Timestamp>,
+    used_until: Option<ColumnValue<Timestamp>>,
     #[diesel(sql_type = Bool)]
     is_idle: bool,
     #[diesel(sql_type = Bool)]
@@ -44,9 +45,10 @@ impl RegisteredKeyRow {
                 has_live_bans: self.has_live_bans,
             });
         } else {
+            let used_until = reader.optional("used_until", self.used_until)?;
             keys.master.push(MasterKeyUse {
                 key,
-                used_until: reader.require("used_until", self.used_until)?,
+                used_until: reader.require("used_until", used_until)?,
                 is_idle: self.is_idle,
             });
         }

@@ -11,15 +11,15 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 
 use crate::{
-    JsonText, Value, row_reader::RowReader, rows::contact::ContactRow, schema::sessions,
+    ColumnValue, JsonText, row_reader::RowReader, rows::contact::ContactRow, schema::sessions,
     seal::Sealer,
 };
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub struct SessionRow {
-    id: Value<SessionId>,
-    merchant_id: Value<MerchantId>,
+    id: ColumnValue<SessionId>,
+    merchant_id: ColumnValue<MerchantId>,
     connector: String,
     account: String,
     amount: i64,
@@ -29,8 +29,8 @@ pub struct SessionRow {
     return_url: String,
     metadata: JsonText,
     automatic_capture: Option<i64>,
-    created_at: Value<Timestamp>,
-    expires_at: Value<Timestamp>,
+    created_at: ColumnValue<Timestamp>,
+    expires_at: ColumnValue<Timestamp>,
     #[diesel(embed)]
     state: SessionState,
 }
@@ -41,12 +41,12 @@ pub struct SessionRow {
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub struct SessionState {
     version: i64,
-    updated_at: Value<Timestamp>,
+    updated_at: ColumnValue<Timestamp>,
     attempts: JsonText,
     challenges: i64,
     next_sequence: i64,
     status: String,
-    attempt_id: Option<Value<OperationId>>,
+    attempt_id: Option<ColumnValue<OperationId>>,
     psp_reference: Option<String>,
     amount_authorized: i64,
     amount_captured: i64,
@@ -55,7 +55,7 @@ pub struct SessionState {
     failure: Option<String>,
     retry: bool,
     progress: JsonText,
-    due_at: Option<Value<Timestamp>>,
+    due_at: Option<ColumnValue<Timestamp>>,
 }
 
 impl TryFrom<&Session> for SessionState {
@@ -66,12 +66,12 @@ impl TryFrom<&Session> for SessionState {
         let attempts: Vec<_> = session.attempts.iter().map(Attempt::snapshot).collect();
         Ok(Self {
             version: session.version.into(),
-            updated_at: Value(session.updated_at),
+            updated_at: session.updated_at.into(),
             attempts: JsonText::of(&attempts)?,
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
-            attempt_id: snapshot.attempt.map(Value),
+            attempt_id: snapshot.attempt.map(Into::into),
             psp_reference: snapshot.psp_reference,
             amount_authorized: snapshot.authorized,
             amount_captured: snapshot.captured,
@@ -80,7 +80,7 @@ impl TryFrom<&Session> for SessionState {
             failure: snapshot.failure,
             retry: snapshot.retry,
             progress: JsonText::of(&snapshot.progress)?,
-            due_at: session.due_at().map(Value),
+            due_at: session.due_at().map(Into::into),
         })
     }
 }
@@ -90,8 +90,8 @@ impl TryFrom<&Session> for SessionRow {
 
     fn try_from(session: &Session) -> Result<Self, StoreError> {
         Ok(Self {
-            id: Value(session.id),
-            merchant_id: Value(session.merchant),
+            id: session.id.into(),
+            merchant_id: session.merchant.into(),
             connector: session.account.connector().to_owned(),
             account: session.account.account().to_owned(),
             amount: session.amount.minor(),
@@ -101,8 +101,8 @@ impl TryFrom<&Session> for SessionRow {
             return_url: session.return_url.as_str().to_owned(),
             metadata: JsonText::of(session.metadata.pairs())?,
             automatic_capture: session.automatic_capture.map(i64::from),
-            created_at: Value(session.created_at),
-            expires_at: Value(session.expires_at),
+            created_at: session.created_at.into(),
+            expires_at: session.expires_at.into(),
             state: SessionState::try_from(session)?,
         })
     }
@@ -120,9 +120,8 @@ impl SessionRow {
 
     /// Builds the session without its contact data.
     pub fn open_without_contact(self) -> Result<Session, StoreError> {
-        let id = self.id.0;
-        let reader = RowReader::of("sessions", id);
-        let amount = reader.money(self.amount, &self.currency)?;
+        let reader = RowReader::with_id("sessions", "id", self.id)?;
+        let amount = reader.money("amount", self.amount, &self.currency)?;
         let order_id = self.order_id.as_deref();
         let order_id = order_id
             .map(|text| reader.parse("order_id", OrderId::parse(text)))
@@ -131,13 +130,15 @@ impl SessionRow {
         let automatic_capture = automatic_capture
             .map(|seconds| reader.count("automatic_capture", seconds))
             .transpose()?;
-        let attempts = attempts_of(&self.state.attempts);
+        let state = self.state;
+        let attempts = attempts_of(&state.attempts);
+        let updated_at = reader.value("updated_at", state.updated_at.clone())?;
         // Accepts `http`, whatever rule was in force when it was written.
         let return_url = ReturnUrl::parse(&self.return_url, true);
         Ok(Session {
-            id,
-            merchant: self.merchant_id.0,
-            version: reader.count("version", self.state.version)?,
+            id: reader.id(),
+            merchant: reader.value("merchant_id", self.merchant_id)?,
+            version: reader.count("version", state.version)?,
             account: reader.account(&self.connector, &self.account)?,
             amount,
             reference: reader.parse("reference", Reference::parse(&self.reference))?,
@@ -146,13 +147,13 @@ impl SessionRow {
             metadata: reader.require("metadata", metadata_of(&self.metadata))?,
             contact: Contact::default(),
             automatic_capture,
-            created_at: self.created_at.0,
-            updated_at: self.state.updated_at.0,
-            expires_at: self.expires_at.0,
-            challenges: reader.count("challenges", self.state.challenges)?,
-            next_sequence: reader.count("next_sequence", self.state.next_sequence)?,
+            created_at: reader.value("created_at", self.created_at)?,
+            updated_at,
+            expires_at: reader.value("expires_at", self.expires_at)?,
+            challenges: reader.count("challenges", state.challenges)?,
+            next_sequence: reader.count("next_sequence", state.next_sequence)?,
             attempts: reader.require("attempts", attempts)?,
-            status: self.state.status(&reader, amount)?,
+            status: state.status(&reader, amount)?,
         })
     }
 }
@@ -161,7 +162,7 @@ impl SessionState {
     fn status(self, reader: &RowReader<SessionId>, amount: Money) -> Result<Status, StoreError> {
         let name = reader.require("status", self.status.parse().ok())?;
         let snapshot = Snapshot {
-            attempt: self.attempt_id.map(Value::get),
+            attempt: reader.optional("attempt_id", self.attempt_id)?,
             psp_reference: self.psp_reference,
             authorized: self.amount_authorized,
             captured: self.amount_captured,

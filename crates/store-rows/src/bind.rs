@@ -1,10 +1,10 @@
-//! How ids, points in time and JSON are bound and read.
+//! Ids and points in time as bind parameters, and their encodings in both databases.
 
 use std::io::Write;
 
 use diesel::{
     backend::Backend,
-    deserialize::{self, FromSql, FromSqlRow, Queryable},
+    deserialize::{self, FromSql, Queryable},
     expression::AsExpression,
     pg::{Pg, PgValue},
     serialize::{self, IsNull, Output, ToSql},
@@ -16,40 +16,41 @@ use oncharge_domain::{
 };
 use uuid::Uuid;
 
-use crate::{JsonText, sql_types};
+use crate::sql_types;
 
 /// PostgreSQL counts microseconds from 2000-01-01.
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
-/// The version of the binary format of `jsonb`.
-const JSONB_VERSION: u8 = 1;
-
-/// An id or a point in time as a value in a statement or row. Diesel reserves the conversion of a
+/// An id or a point in time as a bind parameter of a statement. Diesel reserves the conversion of a
 /// type into an expression to the crate that defines the type, so values of the domain need this
-/// wrapper, except in `bind` and where they are only read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression, FromSqlRow)]
+/// wrapper, except in `sql_query`'s `bind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, AsExpression)]
 #[diesel(sql_type = sql_types::Id)]
 #[diesel(sql_type = sql_types::Instant)]
-pub struct Value<T>(pub T);
+pub struct Bind<T>(pub T);
 
-impl<T> Value<T> {
-    pub fn get(self) -> T {
-        self.0
+/// A column does not hold a value of its type. Its text leaves out the bytes, because errors contain
+/// no stored values.
+#[derive(Debug)]
+pub(crate) struct InvalidValue {
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl std::fmt::Display for InvalidValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("not a value of the column's type")
     }
 }
 
-/// Lets a value, wrapped or not, be read from and bound to columns of this SQL type.
+impl std::error::Error for InvalidValue {}
+
+/// Lets a value be bound to columns of this SQL type, and a result that is no column of a row (such
+/// as an aggregate) be read.
 macro_rules! column_values {
     ($sql_type:ty: $value:ty $(, $kind:ident)?) => {
-        impl<T: ToSql<$sql_type, DB>, DB: Backend> ToSql<$sql_type, DB> for Value<T> {
+        impl<T: ToSql<$sql_type, DB>, DB: Backend> ToSql<$sql_type, DB> for Bind<T> {
             fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, DB>) -> serialize::Result {
                 self.0.to_sql(out)
-            }
-        }
-
-        impl<T: FromSql<$sql_type, DB>, DB: Backend> FromSql<$sql_type, DB> for Value<T> {
-            fn from_sql(value: DB::RawValue<'_>) -> deserialize::Result<Self> {
-                T::from_sql(value).map(Self)
             }
         }
 
@@ -85,13 +86,13 @@ impl ToSql<sql_types::Id, Sqlite> for Uuid {
 
 impl FromSql<sql_types::Id, Pg> for Uuid {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        Ok(Self::from_slice(value.as_bytes())?)
+        uuid(value.as_bytes())
     }
 }
 
 impl FromSql<sql_types::Id, Sqlite> for Uuid {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self::from_slice(value.read_blob())?)
+        uuid(value.read_blob())
     }
 }
 
@@ -135,48 +136,35 @@ impl ToSql<sql_types::Instant, Sqlite> for Timestamp {
 
 impl FromSql<sql_types::Instant, Pg> for Timestamp {
     fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        let micros = i64::from_be_bytes(value.as_bytes().try_into()?);
-        timestamp(micros.saturating_add(POSTGRES_EPOCH))
+        let bytes = value.as_bytes();
+        let micros = bytes.try_into().map(i64::from_be_bytes);
+        timestamp(
+            micros
+                .ok()
+                .and_then(|micros| micros.checked_add(POSTGRES_EPOCH)),
+            bytes,
+        )
     }
 }
 
 impl FromSql<sql_types::Instant, Sqlite> for Timestamp {
     fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        timestamp(value.read_long())
+        let micros = value.read_long();
+        timestamp(Some(micros), &micros.to_be_bytes())
     }
 }
 
-fn timestamp(micros: i64) -> deserialize::Result<Timestamp> {
-    let at = Timestamp::from_unix_micros(micros);
-    at.ok_or_else(|| "a point in time out of range".into())
+fn uuid(bytes: &[u8]) -> deserialize::Result<Uuid> {
+    Uuid::from_slice(bytes).map_err(|_| invalid(bytes))
 }
 
-impl ToSql<sql_types::Json, Pg> for JsonText {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
-        out.write_all(&[JSONB_VERSION])?;
-        out.write_all(self.as_str().as_bytes())?;
-        Ok(IsNull::No)
-    }
+fn timestamp(micros: Option<i64>, bytes: &[u8]) -> deserialize::Result<Timestamp> {
+    let at = micros.and_then(Timestamp::from_unix_micros);
+    at.ok_or_else(|| invalid(bytes))
 }
 
-impl ToSql<sql_types::Json, Sqlite> for JsonText {
-    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Sqlite>) -> serialize::Result {
-        out.set_value(self.as_str());
-        Ok(IsNull::No)
-    }
-}
-
-impl FromSql<sql_types::Json, Pg> for JsonText {
-    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
-        match value.as_bytes() {
-            [JSONB_VERSION, text @ ..] => Ok(Self::from(str::from_utf8(text)?)),
-            _ => Err("not of the known version of jsonb".into()),
-        }
-    }
-}
-
-impl FromSql<sql_types::Json, Sqlite> for JsonText {
-    fn from_sql(mut value: SqliteValue<'_, '_, '_>) -> deserialize::Result<Self> {
-        Ok(Self::from(value.read_text()))
-    }
+fn invalid(bytes: &[u8]) -> Box<dyn std::error::Error + Send + Sync> {
+    Box::new(InvalidValue {
+        bytes: bytes.to_vec(),
+    })
 }
