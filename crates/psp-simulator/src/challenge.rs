@@ -14,7 +14,6 @@ use crate::pages::{self, SELF_ONLY_POLICY};
 use crate::problem::Problem;
 use crate::store::payments;
 use crate::texts::Texts;
-use crate::transaction::Transaction;
 
 /// Any web page may frame it: the bank does not know the embedding page.
 const FRAME_POLICY: &str = "form-action 'self'; frame-ancestors http: https:";
@@ -63,15 +62,10 @@ pub(crate) async fn finish(
         _ => return Err(Problem::field("outcome", "must be pass or fail")),
     };
     let id = id.into_inner();
-    let faults = simulator.faults.clone();
     let payment = simulator
-        .store
-        .write(move |connection| {
-            challenge::end(&mut Transaction::new(connection, &faults), &id, passed)
-        })
+        .execute(move |transaction| challenge::end(transaction, &id, passed))
         .await?
         .ok_or(UNKNOWN)?;
-    simulator.notifiers.notify_all();
     render(&request, false, payment.last4.as_deref())
 }
 

@@ -79,6 +79,8 @@ text_enum! {
         Pending = "pending",
         /// Waiting for the shopper on the challenge page.
         Challenge = "challenge",
+        /// The challenge was passed; another call authorizes the payment (Stripe face).
+        Authenticated = "authenticated",
         /// The whole amount is held.
         Authorised = "authorised",
         /// Captured, in whole or in part; the rest was voided. Nothing is held any more.
@@ -136,6 +138,15 @@ text_enum! {
         Challenge = "challenge",
         /// Approves; the chargeback after the capture comes with the disputes.
         Chargeback = "chargeback",
+    }
+}
+
+text_enum! {
+    /// An API of the simulator.
+    Face {
+        /// The simulator's own API.
+        Own = "own",
+        Stripe = "stripe",
     }
 }
 

@@ -52,8 +52,26 @@ pub struct Config {
     /// The origin at which browsers reach the simulator, without a trailing slash, if that is not
     /// `http://<bind>:<port>` (behind a proxy). Used in challenge URLs.
     pub public_url: Option<String>,
+    /// The account of the Stripe face under `/stripe/v1/`; `None` (the default) turns it off.
+    pub stripe: Option<StripeAccount>,
     /// Accepted host names besides `localhost`, its own address and the host of `public_url`.
     pub hosts: Vec<String>,
+}
+
+/// The account of the Stripe face.
+#[derive(Clone, Debug)]
+pub struct StripeAccount {
+    /// The key of servers, `sk_test_…`.
+    pub secret_key: Secret,
+    /// The key of browsers, `pk_test_…`.
+    pub publishable_key: String,
+    /// Where events are sent; without it there are none.
+    pub webhook_url: Option<String>,
+    /// Signs events, `whsec_…`; its bytes are used directly as the HMAC key.
+    pub webhook_secret: Secret,
+    /// The metadata key of a payment intent whose value is its reference in the ledger. A
+    /// payment intent without it has its id as the reference.
+    pub reference_metadata: Option<String>,
 }
 
 impl Config {
@@ -66,6 +84,7 @@ impl Config {
             bearer,
             notification_key,
             public_url: None,
+            stripe: None,
             hosts: Vec::new(),
         }
     }

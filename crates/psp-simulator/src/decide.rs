@@ -47,7 +47,9 @@ pub(crate) fn authorise(payment: &Payment) -> Effect {
 pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
     match payment.status {
         Status::Authorised => {}
-        Status::Challenge | Status::Pending | Status::Captured => return Err(Reason::WrongState),
+        Status::Challenge | Status::Authenticated | Status::Pending | Status::Captured => {
+            return Err(Reason::WrongState);
+        }
         Status::Cancelled | Status::Refused | Status::Lapsed | Status::CaptureFailed => {
             return Err(Reason::NothingHeld);
         }
@@ -68,12 +70,12 @@ pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> 
     })
 }
 
-/// Cancels a payment before its capture: voids the held amount. An open challenge and an undecided
+/// Cancels a payment before its capture: voids the held amount. A challenge and an undecided
 /// payment hold nothing, so cancelling them moves no money.
 pub(crate) fn cancel(payment: &Payment) -> Result<Effect, Reason> {
     let movements = match payment.status {
         Status::Authorised => vec![(EntryKind::Void, payment.amount)],
-        Status::Challenge | Status::Pending => Vec::new(),
+        Status::Challenge | Status::Authenticated | Status::Pending => Vec::new(),
         Status::Captured => return Err(Reason::AlreadyCaptured),
         Status::Cancelled | Status::Refused | Status::Lapsed | Status::CaptureFailed => {
             return Err(Reason::NothingHeld);
@@ -141,9 +143,10 @@ mod tests {
     use super::*;
     use crate::codes::Behavior;
 
-    const STATUSES: [Status; 8] = [
+    const STATUSES: [Status; 9] = [
         Status::Pending,
         Status::Challenge,
+        Status::Authenticated,
         Status::Authorised,
         Status::Captured,
         Status::Cancelled,
@@ -168,14 +171,17 @@ mod tests {
             captured: if status == Status::Captured { 100 } else { 0 },
             refunded: 0,
             challenge_id: None,
+            intent_id: None,
+            confirm_after_challenge: false,
             created_at: 0,
+            updated_at: 0,
         }
     }
 
     #[test]
     fn cancel_is_decided_for_every_status() {
         let expected = |status| match status {
-            Status::Pending | Status::Challenge => Ok(vec![]),
+            Status::Pending | Status::Challenge | Status::Authenticated => Ok(vec![]),
             Status::Authorised => Ok(vec![(EntryKind::Void, 100)]),
             Status::Captured => Err(Reason::AlreadyCaptured),
             _ => Err(Reason::NothingHeld),

@@ -9,7 +9,7 @@ use diesel::sqlite::SqliteConnection;
 
 use crate::codes::{Outcome, Reason};
 use crate::decide::Effect;
-use crate::notifications::{self, NotificationContent};
+use crate::notifications::{self, Report};
 use crate::store::StoreError;
 use crate::store::ledger::{self, Entry};
 use crate::store::operations::{self, Operation};
@@ -33,6 +33,7 @@ impl Transaction<'_> {
         payment.status = effect.status;
         payment.captured = effect.captured;
         payment.refunded = effect.refunded;
+        payment.updated_at = self.now;
         for (kind, amount) in effect.movements {
             let entry = Entry {
                 reference: payment.reference.clone(),
@@ -58,9 +59,14 @@ impl Transaction<'_> {
     ) -> Result<(), StoreError> {
         operation.result = result;
         operation.reason = reason;
-        operation.due_at = None;
-        let content = NotificationContent::of(payment, operation, operation.kind);
-        notifications::enqueue(self, payment, &content)
+        let in_response = operation.due_at.take().is_none();
+        let report = Report {
+            payment,
+            operation,
+            kind: operation.kind,
+            in_response,
+        };
+        notifications::enqueue(self, &report)
     }
 
     /// Schedules the reversal of a success if the call is subject to `fail_late`.
@@ -76,7 +82,7 @@ impl Transaction<'_> {
 pub(crate) enum CallResponse {
     /// The call was executed, now or before.
     Operation {
-        operation: Operation,
+        operation: Box<Operation>,
         /// The payment that the call created or modified.
         payment: Box<Payment>,
     },
@@ -100,6 +106,8 @@ fn recorded_response(
     }
     let payment = payments::find(connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
-    let payment = Box::new(payment);
-    Ok(Some(CallResponse::Operation { operation, payment }))
+    Ok(Some(CallResponse::Operation {
+        operation: Box::new(operation),
+        payment: Box::new(payment),
+    }))
 }

@@ -18,6 +18,15 @@ pub(crate) fn random_id(prefix: &str) -> Result<String, NoEntropy> {
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
+/// `prefix` followed by 96 random bits in hexadecimal (24 characters of `0-9a-f`).
+pub(crate) fn hex_id(prefix: &str) -> Result<String, NoEntropy> {
+    let mut bytes = [0_u8; 12];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoEntropy)?;
+    Ok(format!("{prefix}{}", hex::encode(bytes)))
+}
+
 /// A random seed for faults put without one.
 pub(crate) fn seed() -> Result<u64, NoEntropy> {
     let mut bytes = [0_u8; 8];

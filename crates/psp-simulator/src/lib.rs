@@ -57,6 +57,11 @@
 //!   `drop_after_work_rate` also apply to calls without a valid bearer token.
 //! - A body with unknown members is refused (422), and so is a currency that is not three capitals.
 //! - Idempotency keys are unique within the account: one key, one call, whatever its kind.
+//!
+//! # API faces
+//!
+//! Beside its own API the simulator can speak Stripe's, under `/stripe/v1/…` (module `stripe`). A face
+//! translates to the same engine: ledger, faults, keys and the queue of notifications are shared.
 
 mod app;
 mod body;
@@ -82,9 +87,10 @@ mod routes;
 mod scheduler;
 mod server;
 mod store;
+mod stripe;
 mod texts;
 mod tokens;
 mod transaction;
 
-pub use config::{Config, Secret};
+pub use config::{Config, Secret, StripeAccount};
 pub use server::{Running, start};

@@ -4,6 +4,11 @@
 //! token, default `sandbox-bearer`) and `ONCHARGE_SIMULATOR_NOTIFICATION_KEY` (signs notifications,
 //! default `sandbox-notification-key`). The defaults are public, so unless both secrets are set it
 //! listens on loopback only.
+//!
+//! The Stripe face has three: `ONCHARGE_SIMULATOR_STRIPE_SECRET_KEY` (default `sk_test_sandbox`),
+//! `ONCHARGE_SIMULATOR_STRIPE_PUBLISHABLE_KEY` (default `pk_test_sandbox`) and
+//! `ONCHARGE_SIMULATOR_STRIPE_WEBHOOK_SECRET` (default `whsec_sandbox`). On an address other than
+//! loopback the face is off unless all three are set.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -11,10 +16,13 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Parser;
-use oncharge_psp_simulator::{Config, Secret, start};
+use oncharge_psp_simulator::{Config, Secret, StripeAccount, start};
 
 const BEARER: &str = "ONCHARGE_SIMULATOR_BEARER";
 const NOTIFICATION_KEY: &str = "ONCHARGE_SIMULATOR_NOTIFICATION_KEY";
+const STRIPE_SECRET_KEY: &str = "ONCHARGE_SIMULATOR_STRIPE_SECRET_KEY";
+const STRIPE_PUBLISHABLE_KEY: &str = "ONCHARGE_SIMULATOR_STRIPE_PUBLISHABLE_KEY";
+const STRIPE_WEBHOOK_SECRET: &str = "ONCHARGE_SIMULATOR_STRIPE_WEBHOOK_SECRET";
 
 /// A payment service provider for sandboxes and tests. It moves no real money.
 #[derive(Debug, Parser)]
@@ -39,6 +47,12 @@ struct Arguments {
     /// Additional host name to accept, besides localhost and the address; can be repeated.
     #[arg(long = "host", value_name = "NAME")]
     hosts: Vec<String>,
+    /// Where the Stripe face sends its events; without it there are none.
+    #[arg(long, value_name = "URL")]
+    stripe_webhook_url: Option<String>,
+    /// Metadata key of a payment intent whose value is its reference in the ledger, instead of its id.
+    #[arg(long, value_name = "KEY")]
+    stripe_reference_metadata: Option<String>,
 }
 
 #[tokio::main]
@@ -64,6 +78,11 @@ async fn main() -> anyhow::Result<()> {
         Secret::new(bearer.unwrap_or_else(|| "sandbox-bearer".to_owned())),
         Secret::new(notification_key.unwrap_or_else(|| "sandbox-notification-key".to_owned())),
     );
+    config.stripe = stripe_account(
+        arguments.bind,
+        arguments.stripe_webhook_url,
+        arguments.stripe_reference_metadata,
+    );
     config.bind = arguments.bind;
     config.port = arguments.port;
     config.public_url = arguments.public_url;
@@ -75,6 +94,25 @@ async fn main() -> anyhow::Result<()> {
     stop_signal().await?;
     running.stop().await;
     Ok(())
+}
+
+/// The account of the Stripe face; `None` if its secrets would be public beyond loopback.
+fn stripe_account(
+    bind: IpAddr,
+    webhook_url: Option<String>,
+    reference_metadata: Option<String>,
+) -> Option<StripeAccount> {
+    let secret = |name: &str, default: &str| {
+        let default = bind.is_loopback().then(|| default.to_owned());
+        env_var(name).or(default)
+    };
+    Some(StripeAccount {
+        secret_key: Secret::new(secret(STRIPE_SECRET_KEY, "sk_test_sandbox")?),
+        publishable_key: secret(STRIPE_PUBLISHABLE_KEY, "pk_test_sandbox")?,
+        webhook_url,
+        webhook_secret: Secret::new(secret(STRIPE_WEBHOOK_SECRET, "whsec_sandbox")?),
+        reference_metadata,
+    })
 }
 
 /// The value of a variable that is set and not empty.

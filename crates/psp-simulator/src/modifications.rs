@@ -9,7 +9,6 @@ use crate::call;
 use crate::codes::Kind;
 use crate::engine::modify::{self, ModificationCall};
 use crate::problem::Problem;
-use crate::transaction::Transaction;
 
 /// `/captures {amount}`: captures all or part of the held amount and voids the rest.
 pub(crate) async fn capture(
@@ -81,15 +80,13 @@ fn new_call(
         kind,
         psp_reference,
         amount,
+        metadata: None,
     })
 }
 
 async fn perform(simulator: &Simulator, call: ModificationCall) -> Result<HttpResponse, Problem> {
-    let faults = simulator.faults.clone();
     let response = simulator
-        .store
-        .write(move |connection| modify::modify(&mut Transaction::new(connection, &faults), call))
+        .execute(move |transaction| modify::modify(transaction, call))
         .await?;
-    simulator.notifiers.notify_all();
     call::respond(simulator, response)
 }

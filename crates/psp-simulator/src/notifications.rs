@@ -1,51 +1,28 @@
 //! Notifications to the caller: one for every final result, stored until delivered.
 
 pub(crate) mod delivery;
+pub(crate) mod queue;
 
 use serde::Serialize;
 
 use crate::clock;
-use crate::codes::{Kind, Outcome, Reason};
+use crate::codes::{Face, Kind, Outcome, Reason};
 use crate::entropy;
-use crate::faults::rng::Purpose;
 use crate::store::StoreError;
-use crate::store::notifications::{self, NewNotification};
 use crate::store::operations::Operation;
 use crate::store::payments::{CardBody, Payment};
+use crate::stripe::events;
 use crate::transaction::Transaction;
+use queue::Message;
 
-/// Maximum random delay by `reorder_notifications`, in milliseconds.
-const MAX_REORDER_MILLIS: u64 = 1_000;
-
-/// The content of a notification, before it gets its id.
-pub(crate) struct NotificationContent {
-    kind: &'static str,
-    psp_reference: String,
-    reference: String,
-    idempotency_key: String,
-    success: bool,
-    amount: i64,
-    currency: String,
-    reason: Option<Reason>,
-    card: Option<CardBody>,
-}
-
-impl NotificationContent {
-    /// The result of `operation`, reported as one of `kind` (a payment with immediate capture can
-    /// fail as a capture).
-    pub(crate) fn of(payment: &Payment, operation: &Operation, kind: Kind) -> Self {
-        Self {
-            kind: kind.notification_type(),
-            psp_reference: operation.psp_reference.clone(),
-            reference: payment.reference.clone(),
-            idempotency_key: operation.idempotency_key.clone(),
-            success: operation.result != Outcome::Refused,
-            amount: operation.amount,
-            currency: operation.currency.clone(),
-            reason: operation.reason,
-            card: payment.card().filter(|_| operation.kind == Kind::Authorise),
-        }
-    }
+/// The final result of a call.
+pub(crate) struct Report<'a> {
+    pub(crate) payment: &'a Payment,
+    pub(crate) operation: &'a Operation,
+    /// The kind to report it as: a payment with immediate capture can fail as a capture.
+    pub(crate) kind: Kind,
+    /// Whether the response to the call itself has this result.
+    pub(crate) in_response: bool,
 }
 
 /// The wire format of a notification. The signed bytes have the members in this order.
@@ -61,68 +38,56 @@ struct NotificationBody<'a> {
     currency: &'a str,
     reason: Option<Reason>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    card: Option<&'a CardBody>,
+    card: Option<CardBody>,
     created_at: String,
 }
 
-/// Enqueues the notification, with the copies and delays that the faults require. Payments without
-/// a `notification_url` get none.
+/// Enqueues what the payment's face sends for a result. A payment of the simulator's own API without
+/// a `notification_url` gets nothing.
 pub(crate) fn enqueue(
     transaction: &mut Transaction<'_>,
-    payment: &Payment,
-    content: &NotificationContent,
+    report: &Report<'_>,
 ) -> Result<(), StoreError> {
-    let Some(url) = payment.notification_url.clone() else {
+    let (payment, operation) = (report.payment, report.operation);
+    if payment.intent_id.is_some() {
+        return events::enqueue_result(transaction, payment, operation, report.in_response);
+    }
+    let Some(url) = payment.notification_url.as_deref() else {
         return Ok(());
     };
     let id = entropy::random_id("ntf_")?;
     let body = serde_json::to_string(&NotificationBody {
         id: &id,
-        r#type: content.kind,
-        psp_reference: &content.psp_reference,
-        reference: &content.reference,
-        idempotency_key: &content.idempotency_key,
-        success: content.success,
-        amount: content.amount,
-        currency: &content.currency,
-        reason: content.reason,
-        card: content.card.as_ref(),
+        r#type: report.kind.notification_type(),
+        psp_reference: &operation.psp_reference,
+        reference: &payment.reference,
+        idempotency_key: &operation.idempotency_key,
+        success: operation.result != Outcome::Refused,
+        amount: operation.amount,
+        currency: &operation.currency,
+        reason: operation.reason,
+        card: payment.card().filter(|_| operation.kind == Kind::Authorise),
         created_at: clock::rfc3339(transaction.now),
     })?;
-    let copies = transaction
-        .faults
-        .settings
-        .duplicate_notifications
-        .unwrap_or(0)
-        + 1;
-    for _ in 0..copies {
-        let delay = delay_micros(transaction);
-        let notification = NewNotification {
-            notification_id: id.clone(),
-            psp_reference: payment.psp_reference.clone(),
-            url: url.clone(),
-            body: body.clone(),
-            tries: 0,
-            next_try_at: transaction.now.saturating_add(delay),
-            held: delay > 0,
-        };
-        notifications::insert(transaction.connection, &notification)?;
-    }
-    Ok(())
+    let message = Message {
+        id: &id,
+        face: Face::Own,
+        psp_reference: &payment.psp_reference,
+        url,
+        body: &body,
+    };
+    queue::enqueue(transaction, &message)
 }
 
-/// The delay that the faults impose on the next notification, in microseconds.
-fn delay_micros(transaction: &Transaction<'_>) -> i64 {
-    let settings = &transaction.faults.settings;
-    let mut millis = settings.delay_notifications_ms.unwrap_or(0);
-    if settings.reorder_notifications == Some(true) {
-        let number = transaction.faults.next_notification();
-        millis += transaction
-            .faults
-            .rng
-            .in_range(Purpose::Reorder, number, 0, MAX_REORDER_MILLIS);
+/// Enqueues what the payment's face sends when a challenge is opened: the simulator's own API
+/// nothing, because it is not a result.
+pub(crate) fn enqueue_challenge(
+    transaction: &mut Transaction<'_>,
+    payment: &Payment,
+    operation: &Operation,
+) -> Result<(), StoreError> {
+    if payment.intent_id.is_none() {
+        return Ok(());
     }
-    i64::try_from(millis)
-        .unwrap_or(i64::MAX)
-        .saturating_mul(1_000)
+    events::enqueue_challenge(transaction, payment, operation)
 }

@@ -8,7 +8,6 @@ use crate::body::{Body, require_json};
 use crate::call;
 use crate::engine::pay::{self, PaymentCall};
 use crate::problem::Problem;
-use crate::transaction::Transaction;
 
 /// Maximum length of a caller's reference, in characters.
 const MAX_REFERENCE_LENGTH: usize = 255;
@@ -21,12 +20,9 @@ pub(crate) async fn create(
 ) -> Result<HttpResponse, Problem> {
     require_json(&request)?;
     let call = read(call::idempotency_key(&request)?, &bytes)?;
-    let faults = simulator.faults.clone();
     let response = simulator
-        .store
-        .write(move |connection| pay::pay(&mut Transaction::new(connection, &faults), call))
+        .execute(move |transaction| pay::pay(transaction, call))
         .await?;
-    simulator.notifiers.notify_all();
     call::respond(&simulator, response)
 }
 
@@ -61,6 +57,7 @@ fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {
         capture,
         reference,
         notification_url,
+        intent: None,
     })
 }
 

@@ -9,9 +9,11 @@ use oncharge_http_server::is_cross_origin;
 
 use crate::app::Simulator;
 use crate::faults::api as faults;
-use crate::faults::inject::inject;
+use crate::faults::inject::inject_and_authorize;
 use crate::problem::Problem;
-use crate::{challenge, fields, ledger, modifications, operations, pages, payments, tokens};
+use crate::{
+    challenge, fields, ledger, modifications, operations, pages, payments, stripe, tokens,
+};
 
 /// Maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 65_536;
@@ -71,7 +73,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::scope("/v1/payments")
-                .wrap(from_fn(inject))
+                .wrap(from_fn(inject_and_authorize))
                 .route("", web::post().to(payments::create))
                 .route(
                     "/{psp_reference}/captures",
@@ -89,10 +91,11 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::scope("/v1/operations")
-                .wrap(from_fn(inject))
+                .wrap(from_fn(inject_and_authorize))
                 .route("/{idempotency_key}", web::get().to(operations::get))
                 .default_service(web::to(not_found)),
         )
+        .configure(stripe::routes)
         .default_service(web::to(not_found));
 }
 

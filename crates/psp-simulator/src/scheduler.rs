@@ -8,7 +8,6 @@ use crate::app::Simulator;
 use crate::clock;
 use crate::engine::due;
 use crate::store::{StoreError, operations};
-use crate::transaction::Transaction;
 
 /// The delay before a retry after a database error.
 const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -47,11 +46,6 @@ async fn run_due(simulator: &Simulator) -> Result<Option<Duration>, StoreError> 
         if remaining > 0 {
             return Ok(Some(Duration::from_micros(remaining)));
         }
-        let faults = simulator.faults.clone();
-        simulator
-            .store
-            .write(move |connection| due::run_next(&mut Transaction::new(connection, &faults)))
-            .await?;
-        simulator.notifiers.delivery.notify_one();
+        simulator.execute(due::run_next).await?;
     }
 }

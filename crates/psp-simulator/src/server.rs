@@ -5,7 +5,7 @@ pub(crate) mod listener_control;
 mod listener_task;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::web;
 use anyhow::Context as _;
@@ -19,6 +19,7 @@ use crate::faults::Faults;
 use crate::notifications::delivery::{self, Sender};
 use crate::scheduler;
 use crate::store::{Store, StoreError};
+use crate::stripe::account::Account;
 use listener_control::ListenerControl;
 use listener_task::ListenerTask;
 
@@ -80,7 +81,6 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .read(Faults::load)
         .await
         .map_err(|error: StoreError| anyhow::Error::new(error).context("cannot load the faults"))?;
-    let sender = Sender::new(config.notification_key.bytes())?;
     let listener = listener_task::bind(SocketAddr::new(config.bind, config.port))
         .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
     let address = listener
@@ -92,11 +92,17 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let public_host = config.public_url.as_deref().and_then(url_host);
     names.extend(public_host);
     let (listener_control, outages) = ListenerControl::new();
+    let public_url = config.public_url.unwrap_or_else(|| url.clone());
+    let stripe = config
+        .stripe
+        .map(|account| Arc::new(Account::new(account, &public_url)));
+    let sender = Sender::new(config.notification_key.bytes(), stripe.clone())?;
     let simulator = web::Data::new(Simulator {
         store,
         faults,
         bearer: config.bearer,
-        public_url: config.public_url.unwrap_or_else(|| url.clone()),
+        stripe,
+        public_url,
         hosts: AllowedHosts::new(config.bind, &names),
         notifiers: Notifiers::default(),
         listener_control,

@@ -11,6 +11,7 @@ pub(crate) mod notifications;
 pub(crate) mod operations;
 pub(crate) mod payments;
 pub(crate) mod schema;
+pub(crate) mod stripe;
 pub(crate) mod tokens;
 
 use std::fs::{File, OpenOptions};

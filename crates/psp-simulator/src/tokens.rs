@@ -26,6 +26,8 @@ pub(crate) async fn create(
         brand: card.brand.to_owned(),
         last4: card.last4,
         behavior: card.behavior,
+        exp_month: None,
+        exp_year: None,
         created_at: clock::now(),
         used_by: None,
     };

@@ -1,4 +1,7 @@
 DROP TABLE faults;
+DROP TABLE stripe_requests;
+DROP TABLE stripe_confirmation_tokens;
+DROP TABLE stripe_payment_intents;
 DROP TABLE notifications;
 DROP TABLE ledger;
 DROP TABLE operations;

@@ -7,8 +7,8 @@ use crate::store::operations;
 use crate::store::payments::{self, Payment};
 use crate::transaction::Transaction;
 
-/// Ends the challenge with this id if it is still open, and returns the payment's status. `None` if
-/// there is no such challenge.
+/// Ends the challenge with this id if it is still open, and returns the payment. `None` if there is
+/// no such challenge. A payment that another call is to authorize only becomes authenticated.
 pub(crate) fn end(
     transaction: &mut Transaction<'_>,
     challenge_id: &str,
@@ -23,7 +23,10 @@ pub(crate) fn end(
     }
     let mut call = operations::find(transaction.connection, &payment.idempotency_key)?
         .ok_or(StoreError::Corrupt("operations"))?;
-    if passed {
+    if passed && payment.confirm_after_challenge {
+        payment.status = Status::Authenticated;
+        payment.updated_at = transaction.now;
+    } else if passed {
         pay::approve(transaction, &mut payment, &mut call)?;
     } else {
         pay::refuse(

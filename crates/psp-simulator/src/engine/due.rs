@@ -3,7 +3,7 @@
 use super::{modify, pay};
 use crate::codes::{Kind, Outcome, Reason, Status};
 use crate::decide;
-use crate::notifications::{self, NotificationContent};
+use crate::notifications::{self, Report};
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments;
@@ -53,8 +53,13 @@ fn reverse(transaction: &mut Transaction<'_>, mut operation: Operation) -> Resul
         } else {
             Reason::FailedLate
         });
-        let content = NotificationContent::of(&payment, &operation, kind);
-        notifications::enqueue(transaction, &payment, &content)?;
+        let report = Report {
+            payment: &payment,
+            operation: &operation,
+            kind,
+            in_response: false,
+        };
+        notifications::enqueue(transaction, &report)?;
         payments::update(transaction.connection, &payment)?;
     }
     Ok(operations::update(transaction.connection, &operation)?)

@@ -18,6 +18,8 @@ pub(crate) struct ModificationCall {
     pub(crate) psp_reference: String,
     /// In minor units; `None` for a cancel, which always ends the whole payment.
     pub(crate) amount: Option<i64>,
+    /// What the caller stores with the call, as a JSON object.
+    pub(crate) metadata: Option<String>,
 }
 
 /// Executes the call, or only accepts it (asynchronous mode), or returns its recorded response.
@@ -40,8 +42,10 @@ pub(crate) fn modify(
     operation.response = operation.result;
     operation.response_reason = operation.reason;
     operations::insert(transaction.connection, &operation)?;
-    let payment = Box::new(payment);
-    Ok(CallResponse::Operation { operation, payment })
+    Ok(CallResponse::Operation {
+        operation: Box::new(operation),
+        payment: Box::new(payment),
+    })
 }
 
 /// Executes a modification. The caller saves payment and call.
@@ -63,7 +67,10 @@ pub(super) fn execute(
         }
         Ok(effect) => {
             let moved = !effect.movements.is_empty();
-            let was_open = matches!(payment.status, Status::Challenge | Status::Pending);
+            let was_open = matches!(
+                payment.status,
+                Status::Challenge | Status::Authenticated | Status::Pending
+            );
             transaction.apply(payment, operation, effect)?;
             if was_open {
                 end_payment_call(transaction, payment)?;
@@ -121,6 +128,7 @@ fn new_operation(
         fail_late,
         due_at,
         late_at: None,
+        metadata: call.metadata,
         created_at: transaction.now,
     })
 }

@@ -4,6 +4,7 @@ use super::{CallResponse, WORK_DELAY, recorded_response};
 use crate::codes::{Behavior, Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
+use crate::notifications;
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
@@ -21,6 +22,16 @@ pub(crate) struct PaymentCall {
     pub(crate) capture: bool,
     pub(crate) reference: String,
     pub(crate) notification_url: Option<String>,
+    /// The payment intent that the call is an attempt of (Stripe face).
+    pub(crate) intent: Option<IntentLink>,
+}
+
+/// The payment intent of a payment.
+#[derive(Clone, Debug)]
+pub(crate) struct IntentLink {
+    pub(crate) intent_id: String,
+    /// Whether a passed challenge waits for [`confirm`].
+    pub(crate) confirm_after_challenge: bool,
 }
 
 /// Executes the call, or only accepts it (asynchronous mode), or returns its recorded response.
@@ -45,8 +56,33 @@ pub(crate) fn pay(
     operation.response_reason = operation.reason;
     payments::insert(transaction.connection, &payment)?;
     operations::insert(transaction.connection, &operation)?;
-    let payment = Box::new(payment);
-    Ok(CallResponse::Operation { operation, payment })
+    Ok(CallResponse::Operation {
+        operation: Box::new(operation),
+        payment: Box::new(payment),
+    })
+}
+
+/// Authorizes a payment whose challenge was passed, or only accepts that (asynchronous mode). The
+/// money moves under the key of the payment call. The caller must check the status.
+pub(crate) fn confirm(
+    transaction: &mut Transaction<'_>,
+    payment: &mut Payment,
+) -> Result<(), StoreError> {
+    let mut operation = operations::find(transaction.connection, &payment.idempotency_key)?
+        .ok_or(StoreError::Corrupt("operations"))?;
+    let settings = &transaction.faults.settings;
+    operation.fail_late = settings.fails_late(late_kind(payment.capture));
+    operation.forced_reason = settings
+        .refuses(Kind::Authorise)
+        .then_some(Reason::CardDeclined);
+    if settings.asynchronous() {
+        operation.result = Outcome::Pending;
+        operation.due_at = Some(transaction.now + WORK_DELAY);
+    } else {
+        resolve(transaction, payment, &mut operation)?;
+        payments::update(transaction.connection, payment)?;
+    }
+    Ok(operations::update(transaction.connection, &operation)?)
 }
 
 /// Decides an open payment: by the fault that refuses it, or by its card. The caller saves it.
@@ -64,12 +100,12 @@ pub(super) fn resolve(
     if let Some(reason) = refusal {
         return refuse(transaction, payment, operation, reason);
     }
-    if payment.behavior == Behavior::Challenge {
+    if payment.behavior == Behavior::Challenge && payment.status != Status::Authenticated {
         payment.status = Status::Challenge;
         payment.challenge_id = Some(entropy::random_id("ch_")?);
         operation.result = Outcome::Challenge;
         operation.due_at = None;
-        return Ok(());
+        return notifications::enqueue_challenge(transaction, payment, operation);
     }
     approve(transaction, payment, operation)
 }
@@ -101,6 +137,7 @@ pub(super) fn refuse(
         Reason::Cancelled => Status::Cancelled,
         _ => Status::Refused,
     };
+    payment.updated_at = transaction.now;
     transaction.finish_operation(payment, operation, Outcome::Refused, Some(reason))
 }
 
@@ -136,7 +173,13 @@ fn open_payment(
         captured: 0,
         refunded: 0,
         challenge_id: None,
+        intent_id: call.intent.as_ref().map(|link| link.intent_id.clone()),
+        confirm_after_challenge: call
+            .intent
+            .as_ref()
+            .is_some_and(|link| link.confirm_after_challenge),
         created_at: transaction.now,
+        updated_at: transaction.now,
     };
     Ok((payment, reason))
 }
@@ -147,12 +190,6 @@ fn new_operation(
     payment: &Payment,
     forced_reason: Option<Reason>,
 ) -> Operation {
-    // With immediate capture, the capture is reversed; otherwise the authorization lapses.
-    let late_kind = if call.capture {
-        Kind::Capture
-    } else {
-        Kind::Authorise
-    };
     Operation {
         idempotency_key: call.key,
         kind: Kind::Authorise,
@@ -166,9 +203,23 @@ fn new_operation(
         result: Outcome::Pending,
         reason: None,
         forced_reason,
-        fail_late: transaction.faults.settings.fails_late(late_kind),
+        fail_late: transaction
+            .faults
+            .settings
+            .fails_late(late_kind(call.capture)),
         due_at: None,
         late_at: None,
+        metadata: None,
         created_at: transaction.now,
+    }
+}
+
+/// What `fail_late` reverses: with immediate capture the capture, otherwise the authorization, which
+/// lapses.
+const fn late_kind(capture: bool) -> Kind {
+    if capture {
+        Kind::Capture
+    } else {
+        Kind::Authorise
     }
 }

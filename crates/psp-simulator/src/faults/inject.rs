@@ -15,9 +15,25 @@ use crate::server::connections::Connection;
 
 /// Latency, then possibly a bare 503, then the bearer token, then the work, then possibly no
 /// response.
+pub(crate) async fn inject_and_authorize(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    inject_with(request, next, authorize).await
+}
+
+/// The same for requests that are authorized already.
 pub(crate) async fn inject(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    inject_with(request, next, |_, _| Ok(())).await
+}
+
+async fn inject_with(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+    check: impl Fn(&ServiceRequest, &Simulator) -> Result<(), Problem>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let Some(simulator) = request.app_data::<web::Data<Simulator>>().cloned() else {
         return Err(Problem::Internal.into());
@@ -35,7 +51,7 @@ pub(crate) async fn inject(
         let empty = HttpResponse::ServiceUnavailable().finish();
         return Ok(request.into_response(empty));
     }
-    if let Err(problem) = authorize(&request, &simulator) {
+    if let Err(problem) = check(&request, &simulator) {
         return Ok(request.error_response(problem));
     }
     let response = next.call(request).await?;

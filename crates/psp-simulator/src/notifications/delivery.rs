@@ -16,8 +16,10 @@ use tokio::task::JoinSet;
 
 use crate::app::Simulator;
 use crate::clock;
+use crate::codes::Face;
 use crate::store::StoreError;
 use crate::store::notifications::{self, PendingNotification};
+use crate::stripe::account::Account;
 
 /// Maximum number of concurrent deliveries.
 const MAX_CONCURRENT: usize = 8;
@@ -35,30 +37,52 @@ const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(crate) struct Sender {
     client: reqwest::Client,
     key: Arc<hmac::Key>,
+    /// The account of the Stripe face, which signs its events.
+    stripe: Option<Arc<Account>>,
 }
 
 impl Sender {
     /// Creates a sender that signs with the account's key and follows no redirects.
-    pub(crate) fn new(key: &[u8]) -> anyhow::Result<Self> {
+    pub(crate) fn new(key: &[u8], stripe: Option<Arc<Account>>) -> anyhow::Result<Self> {
         Ok(Self {
             client: client().context("cannot create the HTTP client for notifications")?,
             key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)),
+            stripe,
         })
     }
 
     /// Sends one notification; returns whether it was accepted.
     async fn send(self, pending: PendingNotification) -> (PendingNotification, bool) {
-        let signature = hex::encode(hmac::sign(&self.key, pending.body.as_bytes()));
+        let Some((header, signature)) = self.signature(&pending) else {
+            return (pending, false);
+        };
         let sent = self
             .client
             .post(&pending.url)
             .header(CONTENT_TYPE, "application/json")
-            .header("X-Psp-Signature", signature)
+            .header(header, signature)
             .body(pending.body.clone())
             .send()
             .await;
         let accepted = sent.is_ok_and(|response| response.status().is_success());
         (pending, accepted)
+    }
+
+    /// The header with the signature, and its value. `None` for an event of the Stripe face while
+    /// that is off.
+    fn signature(&self, pending: &PendingNotification) -> Option<(&'static str, String)> {
+        match pending.face {
+            Face::Own => {
+                let signature = hmac::sign(&self.key, pending.body.as_bytes());
+                Some(("X-Psp-Signature", hex::encode(signature)))
+            }
+            Face::Stripe => {
+                let account = self.stripe.as_ref()?;
+                let seconds = clock::now() / 1_000_000;
+                let signature = account.sign(seconds, &pending.body);
+                Some(("Stripe-Signature", signature))
+            }
+        }
     }
 }
 

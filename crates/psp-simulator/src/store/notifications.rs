@@ -4,6 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::notifications;
+use crate::codes::Face;
 
 /// A notification to be enqueued.
 #[derive(Clone, Debug, Insertable)]
@@ -11,6 +12,7 @@ use super::schema::notifications;
 pub(crate) struct NewNotification {
     pub(crate) notification_id: String,
     pub(crate) psp_reference: String,
+    pub(crate) face: Face,
     pub(crate) url: String,
     pub(crate) body: String,
     pub(crate) tries: i32,
@@ -25,6 +27,7 @@ pub(crate) struct PendingNotification {
     pub(crate) seq: i64,
     pub(crate) notification_id: String,
     pub(crate) psp_reference: String,
+    pub(crate) face: Face,
     pub(crate) url: String,
     pub(crate) body: String,
     pub(crate) tries: i32,

@@ -30,6 +30,8 @@ pub(crate) struct Operation {
     pub(crate) fail_late: bool,
     pub(crate) due_at: Option<i64>,
     pub(crate) late_at: Option<i64>,
+    /// What the caller stored with the call, as a JSON object (Stripe face).
+    pub(crate) metadata: Option<String>,
     pub(crate) created_at: i64,
 }
 
@@ -56,6 +58,23 @@ pub(crate) fn find(connection: &mut SqliteConnection, key: &str) -> QueryResult<
         .select(Operation::as_select())
         .first(connection)
         .optional()
+}
+
+/// Whether a capture or cancel of this payment, other than the call with the key `except`, is
+/// accepted and not executed yet.
+pub(crate) fn is_change_pending(
+    connection: &mut SqliteConnection,
+    payment_reference: &str,
+    except: &str,
+) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        operations::table
+            .filter(operations::payment_reference.eq(payment_reference))
+            .filter(operations::kind.eq_any([Kind::Capture, Kind::Cancel]))
+            .filter(operations::idempotency_key.ne(except))
+            .filter(operations::due_at.is_not_null()),
+    ))
+    .get_result(connection)
 }
 
 /// The accepted call that is due first, if it is due by `now`. Calls due at the same instant come

@@ -27,7 +27,13 @@ pub(crate) struct Payment {
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
     pub(crate) challenge_id: Option<String>,
+    /// The payment intent that this payment is an attempt of (Stripe face).
+    pub(crate) intent_id: Option<String>,
+    /// Whether a passed challenge waits for another call before the payment is authorized.
+    pub(crate) confirm_after_challenge: bool,
     pub(crate) created_at: i64,
+    /// When the status or an amount changed last.
+    pub(crate) updated_at: i64,
 }
 
 /// The card of a payment in its wire format.

@@ -7,6 +7,8 @@ diesel::table! {
         last4 -> Text,
         #[sql_name = "behaviour"]
         behavior -> Text,
+        exp_month -> Nullable<Integer>,
+        exp_year -> Nullable<Integer>,
         created_at -> BigInt,
         used_by -> Nullable<Text>,
     }
@@ -29,7 +31,10 @@ diesel::table! {
         captured -> BigInt,
         refunded -> BigInt,
         challenge_id -> Nullable<Text>,
+        intent_id -> Nullable<Text>,
+        confirm_after_challenge -> Bool,
         created_at -> BigInt,
+        updated_at -> BigInt,
     }
 }
 
@@ -50,6 +55,7 @@ diesel::table! {
         fail_late -> Bool,
         due_at -> Nullable<BigInt>,
         late_at -> Nullable<BigInt>,
+        metadata -> Nullable<Text>,
         created_at -> BigInt,
     }
 }
@@ -72,6 +78,7 @@ diesel::table! {
         seq -> BigInt,
         notification_id -> Text,
         psp_reference -> Text,
+        face -> Text,
         url -> Text,
         body -> Text,
         tries -> Integer,
@@ -82,8 +89,53 @@ diesel::table! {
 }
 
 diesel::table! {
+    stripe_payment_intents (seq) {
+        seq -> BigInt,
+        intent_id -> Text,
+        client_secret -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        capture_method -> Text,
+        confirmation_method -> Text,
+        payment_method_types -> Text,
+        payment_method -> Nullable<Text>,
+        description -> Nullable<Text>,
+        metadata -> Text,
+        return_url -> Nullable<Text>,
+        use_stripe_sdk -> Bool,
+        payment_reference -> Nullable<Text>,
+        cancellation_reason -> Nullable<Text>,
+        canceled_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stripe_confirmation_tokens (token) {
+        token -> Text,
+        payment_method -> Text,
+        return_url -> Nullable<Text>,
+        intent_id -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    stripe_requests (idempotency_key) {
+        idempotency_key -> Text,
+        fingerprint -> Text,
+        request_id -> Text,
+        status -> Integer,
+        body -> Text,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
     faults (id) {
         id -> Integer,
         settings -> Text,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(operations, payments);

@@ -16,6 +16,9 @@ pub(crate) struct Token {
     pub(crate) brand: String,
     pub(crate) last4: String,
     pub(crate) behavior: Behavior,
+    /// The month of the expiry; kept only for payment methods (Stripe face).
+    pub(crate) exp_month: Option<i32>,
+    pub(crate) exp_year: Option<i32>,
     pub(crate) created_at: i64,
     /// The key of the payment call that spent it.
     pub(crate) used_by: Option<String>,

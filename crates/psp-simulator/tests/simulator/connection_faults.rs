@@ -18,6 +18,11 @@ async fn raw_post(sandbox: &Sandbox, path: &str, key: &str, body: &Value) -> Vec
          Idempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
+    raw_request(address, request).await
+}
+
+/// Sends these bytes on their own connection and reads until the connection is closed.
+pub(crate) async fn raw_request(address: String, request: String) -> Vec<u8> {
     tokio::task::spawn_blocking(move || {
         let mut stream = TcpStream::connect(address).unwrap();
         stream

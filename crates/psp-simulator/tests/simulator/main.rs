@@ -4,7 +4,8 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "a test says what broke by panicking"
+    clippy::print_stdout,
+    reason = "a test says what broke by panicking, and prints that it is skipped"
 )]
 
 mod asynchronous;
@@ -22,3 +23,4 @@ mod process;
 mod receiver;
 mod restart;
 mod sandbox;
+mod stripe;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
@@ -11,6 +11,7 @@ use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::sandbox::NOTIFICATION_KEY;
+use crate::stripe::client::WEBHOOK_SECRET;
 
 /// One received delivery.
 #[derive(Debug)]
@@ -108,19 +109,33 @@ impl Drop for Receiver {
     }
 }
 
+/// Verifies the signature of the simulator's own API, or of the Stripe face.
+fn verify(request: &HttpRequest, body: &[u8]) {
+    let header = |name: &str| request.headers().get(name).map(|it| it.to_str().unwrap());
+    if let Some(signature) = header("X-Psp-Signature") {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, NOTIFICATION_KEY.as_bytes());
+        hmac::verify(&key, body, &hex::decode(signature).unwrap()).unwrap();
+        return;
+    }
+    let (time, signature) = header("Stripe-Signature").unwrap().split_once(',').unwrap();
+    let time = time.strip_prefix("t=").unwrap();
+    #[expect(clippy::disallowed_methods, reason = "signatures carry the real time")]
+    let now = std::time::SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap();
+    assert!(now.as_secs().abs_diff(time.parse().unwrap()) < 30, "{time}");
+    let signed = [time.as_bytes(), b".", body].concat();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, WEBHOOK_SECRET.as_bytes());
+    let signature = hex::decode(signature.strip_prefix("v1=").unwrap()).unwrap();
+    hmac::verify(&key, &signed, &signature).unwrap();
+}
+
 async fn receive(
     request: HttpRequest,
     bytes: web::Bytes,
     state: web::Data<ReceiverState>,
 ) -> HttpResponse {
-    let signature = request
-        .headers()
-        .get("X-Psp-Signature")
-        .unwrap()
-        .to_str()
-        .unwrap();
-    let key = hmac::Key::new(hmac::HMAC_SHA256, NOTIFICATION_KEY.as_bytes());
-    hmac::verify(&key, &bytes, &hex::decode(signature).unwrap()).unwrap();
+    verify(&request, &bytes);
     let body = serde_json::from_slice(&bytes).unwrap();
     state
         .deliveries

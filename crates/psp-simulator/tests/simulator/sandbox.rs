@@ -3,7 +3,7 @@
 use std::sync::Once;
 use std::time::Duration;
 
-use oncharge_psp_simulator::{Config, Running, Secret, start};
+use oncharge_psp_simulator::{Config, Running, Secret, StripeAccount, start};
 use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -74,16 +74,24 @@ pub(crate) struct Sandbox {
     pub(crate) client: reqwest::Client,
     running: Option<Running>,
     url: String,
+    /// The account of the Stripe face, if it is on.
+    stripe: Option<StripeAccount>,
 }
 
 impl Sandbox {
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// Starts with this account of the Stripe face.
+    pub(crate) async fn start_with(stripe: Option<StripeAccount>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut sandbox = Self {
             folder,
             client: client(),
             running: None,
             url: String::new(),
+            stripe,
         };
         sandbox.open(0).await;
         sandbox
@@ -93,6 +101,7 @@ impl Sandbox {
         let database = self.folder.path().join("deep/psp.sqlite");
         let mut config = Config::new(database, Secret::new(BEARER), Secret::new(NOTIFICATION_KEY));
         config.port = port;
+        config.stripe = self.stripe.clone();
         let running = start(config).await.unwrap();
         running.url().clone_into(&mut self.url);
         self.running = Some(running);
