@@ -52,6 +52,8 @@ pub(crate) fn postgres_url() -> String {
 /// Creates an empty PostgreSQL database; returns its URL.
 pub(crate) async fn create_postgres(name: &str) -> String {
     let admin = postgres_url();
+    // An earlier process with the same id may have left one.
+    query_postgres(&admin, &format!("DROP DATABASE IF EXISTS {name}")).await;
     query_postgres(&admin, &format!("CREATE DATABASE {name}")).await;
     let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
     format!("{server}/{name}")
