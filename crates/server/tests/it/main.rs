@@ -31,7 +31,7 @@ mod psp_responses;
 mod races;
 mod replay;
 mod rotation;
-#[path = "../shared/mod.rs"]
+#[path = "../shared/shared.rs"]
 mod shared;
 mod starting;
 mod stopping;

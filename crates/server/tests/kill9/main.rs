@@ -31,7 +31,7 @@ mod order_check;
 mod order_record;
 mod plan;
 mod receiver;
-#[path = "../shared/mod.rs"]
+#[path = "../shared/shared.rs"]
 mod shared;
 
 use std::{panic::resume_unwind, sync::Arc, time::Instant};
