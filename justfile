@@ -37,6 +37,10 @@ model DEPTH="12":
 kill9 *ARGS:
   scripts/kill9 {{ARGS}}
 
+# Find defects of the memory store that no law detects (needs cargo-mutants): `just mutants --shard 0/20`.
+mutants *ARGS:
+  cargo mutants -p oncharge-testkit --test-package oncharge-conformance -f 'crates/testkit/src/store/*.rs' --baseline skip --timeout 60 --cargo-test-arg=--test --cargo-test-arg=memory {{ARGS}}
+
 # Measure requests per second and latencies, compared with the limits of this machine.
 bench *ARGS:
   scripts/bench {{ARGS}}

@@ -1,7 +1,5 @@
 //! Mutants of sessions, operations and commits.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditAction,
@@ -12,7 +10,7 @@ use oncharge_domain::{
     refund::Refund,
     session::Session,
     time::Timestamp,
-    webhook::{DisableReason, DisabledState, WebhookEndpoint},
+    webhook::WebhookEndpoint,
 };
 use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork, WebhookRepository,
@@ -77,9 +75,6 @@ impl CheckoutRepository for MutantStore {
     }
 
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
-        if self.has(Mutation::LosesKeys) && self.cleaned_up.load(Ordering::SeqCst) {
-            return Ok(None);
-        }
         CheckoutRepository::key(&*self.store, scope).await
     }
 
@@ -95,10 +90,6 @@ impl CheckoutRepository for MutantStore {
         filter: &SessionFilter,
         page: Page,
     ) -> Result<Vec<Session>, StoreError> {
-        let page = Page {
-            after: page.after.filter(|_| !self.has(Mutation::RepeatsPages)),
-            ..page
-        };
         let mut found = self.store.sessions(filter, page).await?;
         if self.has(Mutation::OldestFirst) {
             found.reverse();
@@ -130,14 +121,10 @@ impl CheckoutRepository for MutantStore {
         } else {
             since
         };
-        let after = after.filter(|_| !self.has(Mutation::RepeatsPages));
         self.store.operations(since, after, limit).await
     }
 
     async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError> {
-        if self.has(Mutation::IgnoresKeys) {
-            return Ok(());
-        }
         self.store.write_idempotency_record(key).await
     }
 
@@ -145,67 +132,48 @@ impl CheckoutRepository for MutantStore {
         if self.has(Mutation::IgnoresHandled) {
             unit.handled = None;
         }
-        if self.has(Mutation::DeliversNothing) || self.has(Mutation::DeliversToDisabled) {
-            return self.commit_with_other_endpoint(unit).await;
+        if self.has(Mutation::DeliversToDisabled) {
+            return self.commit_with_enabled_endpoint(unit).await;
         }
         let frees = matches!(unit.key, Some(IdempotencyWrite::Release { .. }));
-        if self.has(Mutation::IgnoresKeys) || (self.has(Mutation::KeepsKeys) && frees) {
+        if self.has(Mutation::KeepsKeys) && frees {
             unit.key = None;
         }
         if self.has(Mutation::IgnoresLeases) {
             unit.lease = None;
         }
         let result = self.store.commit(unit.clone()).await;
-        let stale = matches!(result, Err(CommitError::Conflict));
-        let again = (stale && self.has(Mutation::LastWriterWins))
-            || (result.is_err() && self.has(Mutation::WritesPartially));
-        if !again {
-            return result;
-        }
-        let Some(newest) = self.store.session(unit.session.id).await? else {
-            return result;
-        };
-        if self.has(Mutation::WritesPartially) {
+        if result.is_err()
+            && self.has(Mutation::WritesPartially)
+            && let Some(mut newest) = self.store.session(unit.session.id).await?
+        {
+            newest.version += 1;
             (unit.key, unit.lease, unit.events) = (None, None, Vec::new());
-            unit.session = newest.clone();
+            unit.session = newest;
+            let _ = self.store.commit(unit).await;
         }
-        unit.session.version = newest.version + 1;
-        let written = self.store.commit(unit).await;
-        if self.has(Mutation::WritesPartially) {
-            result
-        } else {
-            written
-        }
+        result
     }
 
     async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        match self.mutation {
-            Mutation::AlwaysCommitted => Ok(true),
-            Mutation::NeverCommitted => Ok(false),
-            _ => self.store.is_committed(unit).await,
-        }
+        self.store.is_committed(unit).await
     }
 }
 
 impl MutantStore {
-    /// Commits as if the merchant's endpoint were enabled, or disabled.
-    async fn commit_with_other_endpoint(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+    /// Commits as if the merchant's endpoint were enabled.
+    async fn commit_with_enabled_endpoint(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         let found = self.store.endpoint(unit.session.merchant).await?;
         let Some(endpoint) = found else {
             return self.store.commit(unit).await;
         };
-        let is_on = self.has(Mutation::DeliversToDisabled);
         let audit = Builder::new(2).audit(AuditAction::EndpointSet);
-        let gone = DisabledState {
-            reason: DisableReason::Gone,
-            at: audit.at,
-        };
-        let other = WebhookEndpoint {
+        let enabled = WebhookEndpoint {
             version: endpoint.version + 1,
-            disabled: (!is_on).then_some(gone),
+            disabled: None,
             ..endpoint.clone()
         };
-        self.store.set_endpoint(&other, &audit).await?;
+        self.store.set_endpoint(&enabled, &audit).await?;
         let result = self.store.commit(unit).await;
         let before = WebhookEndpoint {
             version: endpoint.version + 2,

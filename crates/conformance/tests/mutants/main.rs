@@ -1,4 +1,5 @@
-//! Mutation tests of the laws: a store with one defect violates the law that covers it.
+//! Mutation tests of the laws: a store with one defect violates the law that covers it. Here are only
+//! the defects that `just mutants` does not generate.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod checkout;
@@ -9,7 +10,7 @@ mod queue;
 mod webhook_laws;
 mod webhooks;
 
-use std::sync::{Arc, Mutex, atomic::AtomicBool};
+use std::sync::{Arc, Mutex};
 
 use oncharge_conformance::{TestedStore, laws, set_fake_clock};
 use oncharge_ports::{Store, unit_of_work::Lease};
@@ -18,44 +19,27 @@ use oncharge_testkit::{FakeClock, MemoryStore};
 /// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mutation {
-    /// A stale unit is written over the newest version.
-    LastWriterWins,
     /// The other parts of a failed unit are written.
     WritesPartially,
     IgnoresLeases,
-    IgnoresKeys,
     /// A released key stays reserved.
     KeepsKeys,
-    AlwaysCommitted,
-    NeverCommitted,
     TruncatesTimes,
     DropsContact,
     DropsReference,
     KeepsRequests,
     OldestFirst,
-    RepeatsPages,
+    RepeatsAccounts,
     IgnoresSince,
     ClaimsTwice,
     ClaimsEarly,
-    MakesNothingDue,
     /// Commits a unit whatever the state of the notification that it handles.
     IgnoresHandled,
-    DeliversNothing,
     DeliversToDisabled,
-    IgnoresMerchantLimit,
     IgnoresBusy,
-    IgnoresBusyAccounts,
-    SendsOutOfOrder,
     /// A failed delivery blocks the next one of its session.
     WaitsForSuccess,
-    CountsNothing,
-    /// Reports items as stuck within their budget.
-    ReportsStuckEarly,
-    ReportsStuckLate,
     LeaksQuery,
-    OmitsCompensations,
-    OmitsRefunds,
-    OmitsContradictions,
     /// Setting an endpoint again creates a new one.
     ReplacesEndpoints,
     RemovesOtherMerchants,
@@ -81,15 +65,11 @@ enum Mutation {
     EndsLeases,
     /// Orphaned deliveries are sent to the next endpoint.
     RevivesOrphans,
-    /// Orphaned deliveries are never ended.
-    EndsNoOrphans,
     EndsAllAtOnce,
     /// Ends orphaned deliveries of all merchants instead of one.
     EndsOtherMerchants,
     /// Recording a failure makes a dead delivery pending again.
     RevivesDeadDeliveries,
-    /// Disables an endpoint by failures that were read before it recovered.
-    DisablesRecovered,
     KeepsDuplicates,
     IgnoresAccounts,
     KeepsOneUnverified,
@@ -100,10 +80,6 @@ enum Mutation {
     ChecksThenWrites,
     /// Ends only the keys that were read, not those created since.
     EndsOnlyKeysRead,
-    DropsResponse,
-    /// No idempotency key is found after a clean-up.
-    LosesKeys,
-    DeletesNothing,
     IgnoresBatchLimit,
     DeletesTooEarly,
     /// Removed parts of the branding stay.
@@ -117,8 +93,6 @@ struct MutantStore {
     store: Arc<MemoryStore>,
     clock: Arc<FakeClock>,
     mutation: Mutation,
-    /// Whether a clean-up has run.
-    cleaned_up: AtomicBool,
     /// All leases on deliveries that the store has issued.
     leases: Mutex<Vec<Lease>>,
 }
@@ -136,7 +110,6 @@ async fn run_law(mutation: Mutation, name: &str) -> anyhow::Result<()> {
         store: memory.clone(),
         clock: clock.clone(),
         mutation,
-        cleaned_up: AtomicBool::new(false),
         leases: Mutex::default(),
     });
     let ports = Store {
@@ -163,11 +136,6 @@ async fn assert_caught(cases: &[(Mutation, &str)]) {
 #[tokio::test]
 async fn each_checkout_mutant_breaks_its_law() {
     assert_caught(&[
-        (Mutation::LastWriterWins, "a_stale_unit_writes_nothing"),
-        (
-            Mutation::LastWriterWins,
-            "one_of_many_concurrent_commits_succeeds",
-        ),
         (Mutation::WritesPartially, "a_unit_is_all_or_nothing"),
         (Mutation::WritesPartially, "event_numbers_are_unique"),
         (Mutation::IgnoresLeases, "a_lost_lease_cannot_commit"),
@@ -175,39 +143,18 @@ async fn each_checkout_mutant_breaks_its_law() {
             Mutation::IgnoresLeases,
             "a_lost_session_lease_cannot_commit",
         ),
-        (Mutation::IgnoresKeys, "a_key_is_reserved_once"),
-        (Mutation::IgnoresKeys, "a_key_is_reserved_once_concurrently"),
-        (
-            Mutation::IgnoresKeys,
-            "a_stored_response_is_not_overwritten",
-        ),
         (Mutation::KeepsKeys, "a_released_key_can_be_reserved_again"),
-        (
-            Mutation::AlwaysCommitted,
-            "is_committed_reports_the_outcome",
-        ),
-        (Mutation::NeverCommitted, "is_committed_reports_the_outcome"),
-        (
-            Mutation::NeverCommitted,
-            "a_dropped_commit_leaves_all_or_nothing",
-        ),
         (Mutation::TruncatesTimes, "timestamps_keep_microseconds"),
         (Mutation::DropsContact, "sessions_load_equal"),
         (Mutation::DropsReference, "operations_load_equal"),
         (Mutation::KeepsRequests, "requests_are_deleted_once_final"),
         (Mutation::OldestFirst, "pages_are_stable"),
-        (Mutation::RepeatsPages, "pages_are_stable"),
-        (Mutation::RepeatsPages, "merchants_are_listed_by_id"),
         (
-            Mutation::RepeatsPages,
+            Mutation::RepeatsAccounts,
             "accounts_of_merchants_are_listed_once",
         ),
         (Mutation::ClaimsTwice, "no_item_is_leased_twice"),
         (Mutation::ClaimsEarly, "only_what_is_due_is_claimed"),
-        (
-            Mutation::MakesNothingDue,
-            "leased_operations_are_not_made_due",
-        ),
     ])
     .await;
 }
@@ -251,48 +198,14 @@ async fn each_inbox_mutant_breaks_its_law() {
 #[tokio::test]
 async fn each_query_mutant_breaks_its_law() {
     assert_caught(&[
-        (Mutation::CountsNothing, "depths_count_waiting_items"),
-        (Mutation::CountsNothing, "depth_counts_open_operations"),
-        (
-            Mutation::ReportsStuckEarly,
-            "open_operations_are_stuck_past_their_budget",
-        ),
-        (Mutation::ReportsStuckEarly, "late_deadlines_are_stuck"),
-        (Mutation::ReportsStuckEarly, "notifications_are_stuck"),
-        (Mutation::ReportsStuckEarly, "late_deliveries_are_stuck"),
-        (
-            Mutation::ReportsStuckLate,
-            "open_operations_are_stuck_past_their_budget",
-        ),
-        (Mutation::ReportsStuckLate, "late_deadlines_are_stuck"),
-        (Mutation::ReportsStuckLate, "notifications_are_stuck"),
-        (Mutation::ReportsStuckLate, "late_deliveries_are_stuck"),
-        (Mutation::ReportsStuckEarly, "failing_endpoints_are_stuck"),
-        (Mutation::ReportsStuckLate, "failing_endpoints_are_stuck"),
         (Mutation::LeaksQuery, "failing_endpoints_are_stuck"),
         (Mutation::OldestFirst, "stuck_items_are_listed_oldest_first"),
         (Mutation::LeaksQuery, "late_deliveries_are_stuck"),
         (
-            Mutation::OmitsCompensations,
-            "open_compensations_are_stuck_at_once",
-        ),
-        (
-            Mutation::OmitsRefunds,
-            "refunds_of_failed_captures_are_stuck",
-        ),
-        (
-            Mutation::OmitsContradictions,
-            "contradictions_are_stuck_until_they_are_dismissed",
-        ),
-        (
             Mutation::DismissesAnything,
             "only_a_contradiction_is_dismissed",
         ),
-        (Mutation::RepeatsPages, "operations_are_listed_since_a_time"),
         (Mutation::IgnoresSince, "operations_are_listed_since_a_time"),
-        (Mutation::LosesKeys, "an_open_operations_key_is_kept"),
-        (Mutation::DeletesNothing, "an_open_operations_key_is_kept"),
-        (Mutation::DeletesNothing, "old_notifications_are_deleted"),
         (
             Mutation::IgnoresBatchLimit,
             "expired_rows_are_deleted_in_batches",
@@ -300,8 +213,6 @@ async fn each_query_mutant_breaks_its_law() {
         (Mutation::DeletesTooEarly, "ended_keys_are_deleted"),
         (Mutation::DeletesTooEarly, "old_responses_are_deleted"),
         (Mutation::DeletesTooEarly, "old_notifications_are_deleted"),
-        (Mutation::IgnoresKeys, "a_key_is_written_without_a_unit"),
-        (Mutation::DropsResponse, "a_rotation_stores_its_response"),
         (
             Mutation::RotatesPartially,
             "a_failed_rotation_writes_nothing",
@@ -325,8 +236,8 @@ async fn each_query_mutant_breaks_its_law() {
 #[tokio::test]
 async fn a_mutant_breaks_only_its_law() {
     for (name, _) in laws() {
-        if name != "leased_operations_are_not_made_due" {
-            run_law(Mutation::MakesNothingDue, name).await.unwrap();
+        if name != "branding_loads_equal" {
+            run_law(Mutation::DropsLogos, name).await.unwrap();
         }
     }
     for (mutation, law) in [

@@ -1,7 +1,5 @@
 //! Mutants of merchants, their keys and the clean-up.
 
-use std::sync::atomic::Ordering;
-
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
@@ -39,12 +37,11 @@ impl MerchantRepository for MutantStore {
         after: Option<MerchantId>,
         limit: u32,
     ) -> Result<Vec<Merchant>, StoreError> {
-        let after = after.filter(|_| !self.has(Mutation::RepeatsPages));
         self.store.list(after, limit).await
     }
 
     async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError> {
-        if self.has(Mutation::RepeatsPages) {
+        if self.has(Mutation::RepeatsAccounts) {
             let all = self.store.list(None, u32::MAX).await?;
             return Ok(all.into_iter().map(|merchant| merchant.account).collect());
         }
@@ -143,9 +140,6 @@ impl MerchantRepository for MutantStore {
 
     async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError> {
         let mut rotation = rotation.clone();
-        if self.has(Mutation::DropsResponse) {
-            rotation.remembered = None;
-        }
         let result = self.store.rotate_key(&rotation).await;
         if self.has(Mutation::RotatesPartially) && !matches!(result, Ok(RotationOutcome::Rotated)) {
             let (id, at) = (rotation.replaced, rotation.replaced_ends_at);
@@ -189,7 +183,6 @@ impl Maintenance for MutantStore {
     ) -> Result<DeletedRows, StoreError> {
         let (mut range, mut limit) = (range, limit);
         match self.mutation {
-            Mutation::DeletesNothing => return Ok(DeletedRows::of(&[])),
             Mutation::IgnoresBatchLimit => limit = 1000,
             // A delivery is deleted at any age, so this mutation has no effect on deliveries.
             Mutation::DeletesTooEarly if rows != ExpiringRows::Deliveries => {
@@ -197,7 +190,6 @@ impl Maintenance for MutantStore {
             }
             _ => {}
         }
-        self.cleaned_up.store(true, Ordering::SeqCst);
         self.store.delete_expired(rows, range, limit).await
     }
 }

@@ -14,7 +14,7 @@ use oncharge_ports::{
     unit_of_work::Lease,
     work_queue::{
         ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
-        DeliveryClaimFilter, QueueDepth, StuckItem, StuckKind,
+        DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
 use oncharge_testkit::build::ENDPOINT;
@@ -39,10 +39,7 @@ impl WorkQueue for MutantStore {
             self.clock.advance(5);
         }
         // At most a few, so that workers which claim twice terminate.
-        let claimed = self
-            .store
-            .claim_operations(&self.altered(filter), lease)
-            .await?;
+        let claimed = self.store.claim_operations(filter, lease).await?;
         Ok(claimed
             .into_iter()
             .filter(|claim| claim.tries < 5)
@@ -54,9 +51,7 @@ impl WorkQueue for MutantStore {
         filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        self.store
-            .claim_sessions(&self.altered(filter), lease)
-            .await
+        self.store.claim_sessions(filter, lease).await
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
@@ -68,9 +63,6 @@ impl WorkQueue for MutantStore {
     }
 
     async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError> {
-        if self.has(Mutation::MakesNothingDue) {
-            return Ok(());
-        }
         self.store.make_all_due(now).await
     }
 
@@ -85,8 +77,7 @@ impl WorkQueue for MutantStore {
         if self.has(Mutation::ClaimsEarly) {
             self.clock.advance(5);
         }
-        let altered = self.altered(filter);
-        self.store.claim_notifications(&altered, lease).await
+        self.store.claim_notifications(filter, lease).await
     }
 
     async fn claim_deliveries(
@@ -101,19 +92,12 @@ impl WorkQueue for MutantStore {
         if self.has(Mutation::ClaimsEarly) {
             self.clock.advance(5);
         }
-        if self.has(Mutation::IgnoresMerchantLimit) {
-            filter.per_merchant = filter.limit;
-        }
         if self.has(Mutation::IgnoresBusy) {
             filter.busy.clear();
         }
         let mut claimed = self.store.claim_deliveries(&filter, lease).await?;
         let leases = claimed.iter().map(|claim| claim.lease);
         self.leases.lock().unwrap().extend(leases);
-        if self.has(Mutation::SendsOutOfOrder) {
-            let more: Vec<ClaimedDelivery> = claimed.iter().flat_map(|c| self.after(*c)).collect();
-            claimed.extend(more);
-        }
         if self.has(Mutation::WaitsForSuccess) {
             claimed.retain(|claim| !self.is_after_a_failure(claim.event));
         }
@@ -121,13 +105,7 @@ impl WorkQueue for MutantStore {
     }
 
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
-        let mut depths = self.store.depths(now).await?;
-        if self.has(Mutation::CountsNothing) {
-            for depth in &mut depths {
-                (depth.depth, depth.oldest) = (0, None);
-            }
-        }
-        Ok(depths)
+        self.store.depths(now).await
     }
 
     async fn dismiss_contradiction(
@@ -140,11 +118,6 @@ impl WorkQueue for MutantStore {
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
-        let now = match self.mutation {
-            Mutation::ReportsStuckEarly => now.plus_seconds(1),
-            Mutation::ReportsStuckLate => now.plus_seconds(-1),
-            _ => now,
-        };
         let mut found = self.store.stuck(now, limit).await?;
         if self.has(Mutation::OldestFirst) {
             found.reverse();
@@ -154,44 +127,11 @@ impl WorkQueue for MutantStore {
                 item.detail = format!("{} {ENDPOINT}", item.detail);
             }
         }
-        if self.has(Mutation::OmitsCompensations) {
-            found.retain(|item| item.kind != StuckKind::Compensation);
-        }
-        if self.has(Mutation::OmitsContradictions) {
-            found.retain(|item| item.kind != StuckKind::Contradiction);
-        }
-        if self.has(Mutation::OmitsRefunds) {
-            found.retain(|item| item.kind != StuckKind::RefundOfFailedCapture);
-        }
         Ok(found)
     }
 }
 
 impl MutantStore {
-    fn altered(&self, filter: &ClaimFilter) -> ClaimFilter {
-        let mut altered = filter.clone();
-        if self.has(Mutation::IgnoresBusyAccounts) {
-            altered.busy.clear();
-        }
-        altered
-    }
-
-    /// The deliveries that wait for this claim, as if they were claimed too.
-    fn after(&self, claim: ClaimedDelivery) -> Vec<ClaimedDelivery> {
-        let all = self.session_of(claim.event);
-        let waits = all.into_iter().filter(|other| {
-            other.attempts == 0
-                && other.state == DeliveryState::Pending
-                && other.event != claim.event
-        });
-        waits
-            .map(|other| ClaimedDelivery {
-                event: other.event,
-                ..claim
-            })
-            .collect()
-    }
-
     fn is_after_a_failure(&self, event: EventId) -> bool {
         let all = self.session_of(event);
         let mine = all.iter().find(|delivery| delivery.event == event);

@@ -172,9 +172,6 @@ impl WebhookRepository for MutantStore {
 
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
         let mut rotation = rotation.clone();
-        if self.has(Mutation::IgnoresKeys) {
-            rotation.remembered = None;
-        }
         let mut rotated = self.store.rotate_secret(&rotation).await?;
         while !rotated && self.has(Mutation::WritesStaleEndpoints) {
             let Some(present) = self.store.endpoint(rotation.read.merchant).await? else {
@@ -233,7 +230,6 @@ impl WebhookRepository for MutantStore {
 
     async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
         match self.mutation {
-            Mutation::EndsNoOrphans => Ok(0),
             Mutation::EndsAllAtOnce => {
                 let mut ended = 0;
                 loop {
@@ -310,13 +306,6 @@ impl WebhookRepository for MutantStore {
                 }
             }
             Mutation::RevivesDeadDeliveries => self.revive_delivery(&mut attempt_record).await?,
-            Mutation::DisablesRecovered => {
-                let merchant = attempt_record.after.delivery.merchant;
-                if let Some(mut endpoint) = self.store.endpoint(merchant).await? {
-                    endpoint.failing_since = attempt_record.failing_since;
-                    self.overwrite(&endpoint, &audit()).await?;
-                }
-            }
             _ => {}
         }
         self.store.record(&attempt_record).await?;

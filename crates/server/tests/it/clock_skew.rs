@@ -27,7 +27,7 @@ async fn a_node_is_not_ready_while_its_clock_is_off_by_more_than_ten_seconds() {
     client.batch_execute(SKEWED_CLOCK).await.unwrap();
 
     let skewed_url = format!("{url}?{SEARCH_PATH}");
-    let mut off = cluster.node(&[("DATABASE__URL", &skewed_url)]);
+    let off = cluster.node(&[("DATABASE__URL", &skewed_url)]);
     off.start();
     off.wait_for_log("its workers are paused").await;
     off.wait_for_status("/readyz", 503, MEASURED).await;

@@ -3,16 +3,19 @@
 
 use serde_json::json;
 
-use crate::support::{
-    Cluster, Database, Shop, eventually,
-    node::{Node, free_port},
-    on_both,
-    shop::GOOD_CARD,
+use crate::{
+    shared::proxy::Fault,
+    support::{
+        Cluster, Database, Shop, eventually,
+        node::{Node, free_port},
+        on_both,
+        shop::GOOD_CARD,
+    },
 };
 
 on_both!(authorization, capture, cancel, refund);
 
-/// A node whose PSP cannot send notifications.
+/// A node whose calls to the PSP can be interrupted, and its merchant.
 struct CrashTest {
     cluster: Cluster,
     node: Node,
@@ -24,23 +27,24 @@ impl CrashTest {
         let cluster = Cluster::start(database.fresh().await).await;
         // Notifications are dropped, so recovery has to look up the outcome.
         let nowhere = format!("http://127.0.0.1:{}", free_port());
-        let node = cluster
-            .ready_node(&[("PSP__DEFAULT__NOTIFY_URL", &nowhere)])
-            .await;
+        let settings = [("PSP__DEFAULT__NOTIFY_URL", nowhere.as_str())];
+        let node = cluster.ready_node(&settings).await;
+        let shop = cluster.merchant(&node);
         Self {
-            shop: cluster.merchant(&node),
             cluster,
             node,
+            shop,
         }
     }
 
     /// Sends a request, kills the server once the PSP has executed it, and restarts the server.
-    async fn crash_during(&mut self, request: impl Future<Output = ()> + Send + 'static) {
-        self.cluster.proxy.hold();
+    async fn crash_during(&self, request: impl Future<Output = ()> + Send + 'static) {
+        let proxy = &self.cluster.proxy;
+        proxy.set(Some(Fault::Mute)).await;
         let request = tokio::spawn(request);
-        self.cluster.proxy.wait_until_reply_is_held().await;
+        proxy.state.dropped_response.notified().await;
         self.node.kill_9();
-        self.cluster.proxy.release();
+        proxy.set(None).await;
         let _ = request.await;
         self.node.start();
         self.node.ready().await;
@@ -60,7 +64,7 @@ impl CrashTest {
 }
 
 async fn crash_during_modification(database: Database, action: &str, status: &str, entry: &str) {
-    let mut test = CrashTest::start(database).await;
+    let test = CrashTest::start(database).await;
     let id = test.shop.authorized().await;
     let (shop, target) = (
         test.shop.clone(),
@@ -82,7 +86,6 @@ async fn crash_during_modification(database: Database, action: &str, status: &st
     assert_eq!(replay.expect(200)["status"], status);
     assert!(replay.replayed);
     assert_eq!(test.shop.ledger(&id).await.len(), 2);
-    test.cluster.simulator.stop().await;
 }
 
 async fn capture(database: Database) {
@@ -94,7 +97,7 @@ async fn cancel(database: Database) {
 }
 
 async fn authorization(database: Database) {
-    let mut test = CrashTest::start(database).await;
+    let test = CrashTest::start(database).await;
     let (id, pay_token) = test.shop.create(json!({ "capture": "manual" })).await;
     let body = json!({ "payment_method": test.shop.token(GOOD_CARD).await });
     let (shop, url) = (
@@ -116,11 +119,10 @@ async fn authorization(database: Database) {
         test.shop.ledger(&id).await,
         [("authorise".to_owned(), 10_000)]
     );
-    test.cluster.simulator.stop().await;
 }
 
 async fn refund(database: Database) {
-    let mut test = CrashTest::start(database).await;
+    let test = CrashTest::start(database).await;
     let id = test.shop.captured().await;
     let order = json!({ "session_id": id, "amount": 4000, "currency": "EUR", "reference": "r" });
     let (shop, body) = (test.shop.clone(), order.to_string());
@@ -151,5 +153,4 @@ async fn refund(database: Database) {
     assert_eq!(refund["status"], "refund_succeeded");
     assert_eq!(test.shop.ledger_sum(&id, "refund").await, 4000);
     assert_eq!(test.shop.session(&id).await["amount_refunded"], 4000);
-    test.cluster.simulator.stop().await;
 }

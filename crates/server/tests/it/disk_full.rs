@@ -21,7 +21,7 @@ struct Check {
 async fn a_full_disk_refuses_and_loses_nothing() {
     let cluster = Cluster::start(None).await;
     // The log would fill its own file as well, which this test is not about.
-    let mut node = cluster.ready_node(&[("LOG__FILTER", "warn")]).await;
+    let node = cluster.ready_node(&[("LOG__FILTER", "warn")]).await;
     let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
 
@@ -60,7 +60,7 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     assert!(node.terminate().0.success());
 
     // After the restart the limit is gone.
-    let file = node.dir.path().join(".oncharge/oncharge.db");
+    let file = node.dir.join(".oncharge/oncharge.db");
     node.start();
     node.ready().await;
     for id in &acknowledged {

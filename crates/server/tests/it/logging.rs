@@ -57,7 +57,7 @@ impl LogLine {
 async fn run_and_log(format: &str) -> (Node, String, String) {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
     let more = [("LOG__FORMAT", format), ("LOG__FILTER", "debug")];
-    let mut node = cluster.ready_node(&more).await;
+    let node = cluster.ready_node(&more).await;
     let shop = cluster.merchant(&node);
     let nobody = format!(
         "http://127.0.0.1:{}/hook-hunter2?secret=hunter2",

@@ -31,6 +31,8 @@ mod psp_responses;
 mod races;
 mod replay;
 mod rotation;
+#[path = "../shared/shared.rs"]
+mod shared;
 mod starting;
 mod stopping;
 mod support;

@@ -4,8 +4,11 @@ use std::time::Instant;
 
 use serde_json::json;
 
-use crate::support::{
-    Cluster, Database, Shop, eventually, node::free_port, shop::GOOD_CARD, webhooks::Receiver,
+use crate::{
+    shared::proxy::Fault,
+    support::{
+        Cluster, Database, Shop, eventually, node::free_port, shop::GOOD_CARD, webhooks::Receiver,
+    },
 };
 
 /// The lease in seconds, and the time for a worker to find and execute work.
@@ -34,12 +37,12 @@ async fn another_node_finishes_the_work_of_a_killed_one() {
     // Notifications are dropped, so the other node has to look up the outcomes.
     let nowhere = format!("http://127.0.0.1:{}", free_port());
     let settings = [("PSP__DEFAULT__NOTIFY_URL", nowhere.as_str())];
-    let mut first = cluster.ready_node(&settings).await;
+    let first = cluster.ready_node(&settings).await;
     let second = cluster.ready_node(&settings).await;
     let shop = cluster.merchant(&first);
     let (refunded, capturing) = (shop.captured().await, shop.authorized().await);
     // The PSP executes the operations, but its responses are held back.
-    cluster.proxy.hold();
+    cluster.proxy.set(Some(Fault::Mute)).await;
     let mut requests = Vec::new();
     for number in 0..REFUNDS {
         let body = json!({
@@ -69,7 +72,7 @@ async fn another_node_finishes_the_work_of_a_killed_one() {
     })
     .await;
     first.kill_9();
-    cluster.proxy.release();
+    cluster.proxy.set(None).await;
     let killed = Instant::now();
     for request in requests {
         request.await.unwrap();
@@ -102,15 +105,12 @@ async fn another_node_finishes_the_work_of_a_killed_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn api_and_worker_run_in_separate_processes() {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
-    let mut api = cluster.node(&[]);
+    let api = cluster.node(&[]);
     api.start_as("api");
     api.ready().await;
     let shop = cluster.merchant(&api);
     let receiver = Receiver::start();
-    let endpoint = json!({ "url": receiver.url }).to_string();
-    shop.call("PUT", "/v1/webhook_endpoint", &endpoint, None)
-        .await
-        .expect(200);
+    shop.set_endpoint(&receiver.url).await;
     let by_clock = json!({ "capture": "automatic" });
     let (id, pay_token) = shop.create(by_clock).await;
     let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
@@ -122,7 +122,7 @@ async fn api_and_worker_run_in_separate_processes() {
     );
 
     // Uses the API's port number, which a worker does not open.
-    let mut worker = cluster.node(&[("NETWORK__PORT", &api.port.to_string())]);
+    let worker = cluster.node(&[("NETWORK__PORT", &api.port.to_string())]);
     worker.start_as("worker");
     worker.ready().await;
     wait_for_member(&shop, &id, "status", json!("captured"), 20).await;

@@ -2,14 +2,16 @@
 
 use serde_json::json;
 
-use crate::support::{Cluster, Database, DatabaseProxy, eventually, shop::GOOD_CARD, shop::order};
+use crate::{
+    shared::proxy::{Fault, Proxy},
+    support::{Cluster, Database, eventually, shop::GOOD_CARD, shop::order},
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_server_recovers_from_a_database_outage() {
-    let mut database_proxy = DatabaseProxy::closed(&Database::Postgres.fresh().await.unwrap());
-    database_proxy.open();
+    let database_proxy = Proxy::start(&Database::Postgres.fresh().await.unwrap(), None);
     let cluster = Cluster::start(Some(database_proxy.url.clone())).await;
-    let mut node = cluster.ready_node(&[]).await;
+    let node = cluster.ready_node(&[]).await;
     let shop = cluster.merchant(&node);
     // The automatic capture of this session is due during the outage.
     let by_clock = json!({ "capture": "automatic" });
@@ -17,7 +19,7 @@ async fn the_server_recovers_from_a_database_outage() {
     let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(paid["status"], "authorized");
 
-    database_proxy.close();
+    database_proxy.set(Some(Fault::Cut)).await;
     node.wait_for_status("/readyz", 503, 10).await;
     let (alive, _) = node.ops("/healthz").await.unwrap();
     assert_eq!(alive, 200);
@@ -39,7 +41,7 @@ async fn the_server_recovers_from_a_database_outage() {
     let refused = create("while-away").await;
     assert_eq!(refused.expect(503)["error"], "busy");
 
-    database_proxy.open();
+    database_proxy.set(None).await;
     node.wait_for_status("/readyz", 200, 20).await;
     let (_, metrics) = node.ops("/metrics").await.unwrap();
     assert!(metrics.contains("oncharge_store_up 1"), "{metrics}");

@@ -57,7 +57,7 @@ fn node(cluster: &Cluster, lists: KeyLists<'_>) -> Node {
 }
 
 async fn started(cluster: &Cluster, lists: KeyLists<'_>) -> Node {
-    let mut node = node(cluster, lists);
+    let node = node(cluster, lists);
     node.start();
     node.ready().await;
     node
@@ -319,7 +319,7 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
 #[tokio::test(flavor = "multi_thread")]
 async fn mismatched_keys_prevent_the_start() {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
-    let mut first = started(&cluster, ADDED_LAST).await;
+    let first = started(&cluster, ADDED_LAST).await;
     cluster.merchant(&first).create(json!({})).await;
     let live = ban(&first, BANNED);
     let tried =
@@ -362,7 +362,7 @@ async fn mismatched_keys_prevent_the_start() {
         );
     }
     first.json(&["ban", "revoke", &live]);
-    let mut without = started(
+    let without = started(
         &cluster,
         KeyLists {
             master: OLD.master,

@@ -205,7 +205,7 @@ async fn the_first_log_line_describes_the_configuration() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merchant_needs_a_psp_account_that_exists() {
     let cluster = Cluster::start(Database::Postgres.fresh().await).await;
-    let mut node = cluster.ready_node(&[]).await;
+    let node = cluster.ready_node(&[]).await;
     for account in ["simulator/eu", "stripe/default"] {
         let create = [
             "merchant",
@@ -227,7 +227,7 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     // An account that is removed from the configuration later is named in the log.
     let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
-    let mut other = cluster.node(&[]).without("PSP__");
+    let other = cluster.node(&[]).without("PSP__");
     other.start();
     other.ready().await;
     other

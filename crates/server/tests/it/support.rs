@@ -3,15 +3,12 @@
 pub(crate) mod audit;
 pub(crate) mod binary;
 pub(crate) mod database;
-pub(crate) mod database_proxy;
 pub(crate) mod node;
-pub(crate) mod proxy;
 pub(crate) mod shop;
 pub(crate) mod webhooks;
 
 pub(crate) use binary::Dev;
 pub(crate) use database::{Database, on_both};
-pub(crate) use database_proxy::DatabaseProxy;
 pub(crate) use node::Cluster;
 pub(crate) use shop::{ApiResponse, Shop};
 

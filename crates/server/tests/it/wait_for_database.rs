@@ -9,18 +9,21 @@ use std::{
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{
-    Cluster, Database, DatabaseProxy,
-    binary::{ONCHARGE, data_dir},
-    eventually,
-    node::free_port,
-    shop::order,
+use crate::{
+    shared::proxy::{Fault, Proxy},
+    support::{
+        Cluster, Database,
+        binary::{ONCHARGE, data_dir},
+        eventually,
+        node::free_port,
+        shop::order,
+    },
 };
 
-/// A cluster whose database is behind a closed proxy; the URL contains a password.
-async fn cluster_behind_closed_proxy() -> (Cluster, DatabaseProxy) {
+/// A cluster whose database is unreachable; its URL contains a password.
+async fn cluster_without_database() -> (Cluster, Proxy) {
     let url = Database::Postgres.fresh().await.unwrap();
-    let mut database_proxy = DatabaseProxy::closed(&url);
+    let mut database_proxy = Proxy::start(&url, Some(Fault::Absent));
     let (user, rest) = database_proxy.url.split_once('@').unwrap();
     let name = user.trim_start_matches("postgres://");
     let name = name.split(':').next().unwrap();
@@ -33,8 +36,8 @@ async fn cluster_behind_closed_proxy() -> (Cluster, DatabaseProxy) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_waits_for_its_database() {
-    let (cluster, mut database_proxy) = cluster_behind_closed_proxy().await;
-    let mut node = cluster.node(&[]);
+    let (cluster, database_proxy) = cluster_without_database().await;
+    let node = cluster.node(&[]);
     node.start();
     node.wait_for_status("/healthz", 200, 10).await;
     node.wait_for_log("database unreachable, retrying").await;
@@ -48,7 +51,7 @@ async fn a_node_waits_for_its_database() {
         "the API accepts connections before the database is ready"
     );
 
-    database_proxy.open();
+    database_proxy.set(None).await;
     node.ready().await;
     let shop = cluster.merchant(&node);
     shop.create(json!({})).await;
@@ -63,7 +66,7 @@ async fn a_node_waits_for_its_database() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sandbox_waits_for_its_database() {
     let url = Database::Postgres.fresh().await.unwrap();
-    let mut database_proxy = DatabaseProxy::closed(&url);
+    let database_proxy = Proxy::start(&url, Some(Fault::Absent));
     let (dir, ops) = (TempDir::new().unwrap(), free_port().to_string());
     let ready_file = dir.path().join("ready.json");
     let mut command = Command::new(ONCHARGE);
@@ -103,7 +106,7 @@ async fn the_sandbox_waits_for_its_database() {
     eventually(20, "alive", || check_status("/healthz", 200)).await;
     eventually(1, "not ready", || check_status("/readyz", 503)).await;
     assert!(!ready_file.exists());
-    database_proxy.open();
+    database_proxy.set(None).await;
     eventually(30, "ready", || check_status("/readyz", 200)).await;
     eventually(10, "the ready file", || async {
         ready_file.exists().then_some(()).ok_or_else(String::new)
@@ -115,8 +118,8 @@ async fn the_sandbox_waits_for_its_database() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sigterm_ends_the_wait_at_once() {
-    let (cluster, _door) = cluster_behind_closed_proxy().await;
-    let mut node = cluster.node(&[]);
+    let (cluster, _proxy) = cluster_without_database().await;
+    let node = cluster.node(&[]);
     node.start();
     node.wait_for_log("database unreachable, retrying").await;
     let (status, took) = node.terminate();
@@ -126,7 +129,7 @@ async fn sigterm_ends_the_wait_at_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_taken_port_is_found_before_the_database() {
-    let (cluster, _door) = cluster_behind_closed_proxy().await;
+    let (cluster, _proxy) = cluster_without_database().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
     for setting in ["NETWORK__PORT", "NETWORK__OPS_PORT"] {
@@ -165,7 +168,7 @@ async fn permanent_errors_end_the_start() {
         assert!(!errors.contains("hunter2"), "{errors}");
     }
     // Another key than the one that sealed the stored values.
-    let mut node = cluster.ready_node(&[]).await;
+    let node = cluster.ready_node(&[]).await;
     cluster.merchant(&node).create(json!({})).await;
     assert!(node.terminate().0.success());
     let other = "k1:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
@@ -177,7 +180,7 @@ async fn permanent_errors_end_the_start() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_do_not_wait() {
-    let (cluster, _door) = cluster_behind_closed_proxy().await;
+    let (cluster, _proxy) = cluster_without_database().await;
     let node = cluster.node(&[]);
     for command in [
         &["stuck"][..],

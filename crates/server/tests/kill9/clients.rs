@@ -13,7 +13,7 @@ use crate::{
     cluster::Cluster,
     order_record::{OrderRecord, Request, is_final},
     plan::SeededRng,
-    shop::{ApiResponse, Shop, read},
+    shared::shop::{ApiResponse, Shop},
 };
 
 /// Time limit of a request.
@@ -147,14 +147,10 @@ impl Clients {
 
     /// A one-time token for a card.
     async fn token(&self, shop: &Shop, card: &str) -> Option<String> {
-        let body = json!({ "number": card, "exp_month": 12, "exp_year": 2040, "cvc": "123" });
         while !self.is_over() {
-            let request = shop.http.post(format!("{}/v1/tokens", shop.simulator));
-            let request = timeout(TIMEOUT, request.json(&body).send()).await;
-            if let Some(response) = self.record(request)
-                && let Ok(token) = response.json::<Value>().await
-            {
-                return Some(token["token"].as_str()?.to_owned());
+            let token = self.record(timeout(TIMEOUT, shop.try_token(card)).await);
+            if let Some(response) = token.filter(|response| response.status == 201) {
+                return Some(response.json()["token"].as_str()?.to_owned());
             }
             sleep(Duration::from_millis(60)).await;
         }
@@ -174,7 +170,7 @@ impl Clients {
             if self.is_over() {
                 return None;
             }
-            let response = self.shopper(order_record, rng, "pay", Some(&body)).await;
+            let response = self.shopper(order_record, rng, "pay", &body).await;
             if response.as_ref().is_some_and(is_final) {
                 break;
             }
@@ -189,16 +185,11 @@ impl Clients {
         order_record: &mut OrderRecord,
         rng: &mut SeededRng,
         act: &str,
-        body: Option<&Value>,
+        body: &Value,
     ) -> Option<ApiResponse> {
         let (id, pay_token) = order_record.session.clone()?;
         let shop = self.shop(order_record.merchant, rng);
-        let url = format!("{}/checkout/{id}/{act}", shop.base);
-        let request = match body {
-            Some(body) => shop.http.post(url).json(body),
-            None => shop.http.get(url),
-        };
-        let call = read(request.bearer_auth(pay_token));
+        let call = shop.try_shopper(&id, &pay_token, act, body);
         let response = self.record(timeout(TIMEOUT, call).await)?;
         if response.status == 200 {
             let status = response.json()["status"].as_str().unwrap().to_owned();
@@ -220,7 +211,9 @@ impl Clients {
         let until = Instant::now() + Duration::from_secs(4);
         let mut last = None;
         while !self.is_over() && Instant::now() < until {
-            let seen = self.shopper(order_record, rng, "status", None).await;
+            let seen = self
+                .shopper(order_record, rng, "status", &Value::Null)
+                .await;
             if let Some(response) = seen.filter(|response| response.status == 200) {
                 let seen = response.json();
                 let waits = seen["status"] == "pending" && seen["next"]["type"] == "none";

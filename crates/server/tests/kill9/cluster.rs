@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use oncharge_psp_simulator as simulator;
+use oncharge_psp_simulator::Running;
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,15 +18,15 @@ use crate::{
     disruption_counts::DisruptionCounts,
     node::Node,
     order_record::CaptureMode,
-    plan::{Event, LinkFault, Participants, RoundPlan},
+    plan::{Event, Participants, RoundPlan},
     receiver::Receiver,
-    shop::Shop,
+    shared::{node::START_TIMEOUT, proxy::Fault, shop::Shop, simulator},
 };
 
 /// Number of merchants.
 const MERCHANTS: usize = 6;
-/// Maximum time until a node is ready.
-const START_TIMEOUT: Duration = Duration::from_secs(30);
+/// Maximum time until the simulator accepts requests again.
+const FAULTS_TIMEOUT: Duration = Duration::from_secs(30);
 /// Poll interval.
 const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// Number of log lines shown for a failure.
@@ -35,7 +35,7 @@ const SHOWN_LINES: usize = 120;
 /// All processes and servers of a test.
 pub(crate) struct Cluster {
     nodes: Vec<Node>,
-    simulator: simulator::Running,
+    simulator: Running,
     http: reqwest::Client,
     /// For each merchant, the response of `merchant create`.
     pub(crate) merchants: Vec<Value>,
@@ -46,20 +46,12 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// Starts all processes and creates the merchants.
     pub(crate) async fn start(database_state: &DatabaseState, nodes: usize) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let config = simulator::Config::new(
-            database_state.simulator_file(),
-            simulator::Secret::new("bearer-of-the-test"),
-            simulator::Secret::new("key-of-the-test"),
-        );
-        let simulator = simulator::start(config).await.unwrap();
-        let mut created_nodes = Vec::new();
-        for number in 0..nodes {
-            created_nodes.push(Node::make(database_state, simulator.url(), number));
-        }
+        let simulator = simulator::start(database_state.simulator_file()).await;
+        let nodes = 0..nodes;
+        let nodes = nodes.map(|number| Node::new(database_state, simulator.url(), number));
         let http = reqwest::Client::builder().no_proxy();
         let mut cluster = Self {
-            nodes: created_nodes,
+            nodes: nodes.collect(),
             simulator,
             http: http.timeout(Duration::from_secs(5)).build().unwrap(),
             merchants: Vec::new(),
@@ -79,20 +71,16 @@ impl Cluster {
     /// Creates a merchant with its settings, its receiver and its endpoint.
     async fn create_merchant(&mut self, number: usize) {
         let name = format!("Shop {number}");
-        let mut pair = self.json(&["merchant", "create", "--name", &name]);
+        let mut pair = self.nodes[0].json(&["merchant", "create", "--name", &name]);
         let id = pair["merchant_id"].as_str().unwrap().to_owned();
         let (capture, delay) = CaptureMode::of(number).settings();
         let settings = ["--capture", capture, "--capture-delay", delay];
-        self.json(&[&["merchant", "set", &id], &settings[..]].concat());
+        self.nodes[0].json(&[&["merchant", "set", &id], &settings[..]].concat());
         pair["simulator_url"] = json!(self.simulator.url());
         pair["base_url"] = json!(self.nodes[0].base());
-        let receiver = Receiver::start(number, pair["api_secret"].as_str().unwrap()).await;
-        let body = json!({ "url": receiver.url }).to_string();
-        let shop = Shop::new(&pair);
-        let set = shop.try_call("PUT", "/v1/webhook_endpoint", &body, None);
-        let set = set.await.unwrap();
-        assert_eq!(set.status, 200, "{set:?}");
-        receiver.set_signing_secret(set.json()["signing_secret"].as_str().unwrap());
+        let receiver = Receiver::start(number, pair["api_secret"].as_str().unwrap());
+        let endpoint = Shop::new(&pair).set_endpoint(&receiver.url).await;
+        receiver.set_signing_secret(endpoint["signing_secret"].as_str().unwrap());
         self.merchants.push(pair);
         self.receivers.push(receiver);
     }
@@ -108,20 +96,12 @@ impl Cluster {
 
     /// The origin of each node's API.
     pub(crate) fn bases(&self) -> Vec<String> {
-        self.nodes.iter().map(Node::base).collect()
+        self.nodes.iter().map(|node| node.base()).collect()
     }
 
     /// Runs an operator command.
     pub(crate) fn command(&self, arguments: &[&str]) -> Output {
         self.nodes[0].command(arguments)
-    }
-
-    /// The one JSON object that a command prints.
-    fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// Executes the faults of a plan.
@@ -177,7 +157,7 @@ impl Cluster {
                         kill(node, disruption_counts);
                         node.start();
                     }
-                    self.ready(node).await;
+                    node.ready().await;
                 }
                 Event::LinkFault { kind, duration } => {
                     let link = node.link.as_ref().expect("a link to break");
@@ -201,38 +181,21 @@ impl Cluster {
     ) {
         let link = node.link.as_ref().expect("a link to break");
         disruption_counts
-            .link_faults(LinkFault::Absent)
+            .link_faults(Fault::Absent)
             .fetch_add(1, Ordering::Relaxed);
-        link.set(Some(LinkFault::Absent)).await;
+        link.set(Some(Fault::Absent)).await;
         node.start();
-        let until = Instant::now() + START_TIMEOUT;
-        while !self.is_successful(node, "/healthz").await {
-            node.assert_running();
-            assert!(
-                Instant::now() < until,
-                "a node without a database is not live:\n{}",
-                node.tail()
-            );
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
+        node.wait_for_status("/healthz", 200, START_TIMEOUT).await;
         tokio::time::sleep(duration).await;
         node.assert_running();
-        let is_ready = self.is_successful(node, "/readyz").await;
-        assert!(
-            !is_ready,
-            "a node without a database reports that it is ready"
-        );
+        let (status, _) = node.ops("/readyz").await.unwrap();
+        assert_eq!(status, 503, "a node without a database is ready");
         link.set(None).await;
-    }
-
-    async fn is_successful(&self, node: &Node, path: &str) -> bool {
-        let asked = self.http.get(node.ops(path)).send().await;
-        asked.is_ok_and(|response| response.status().is_success())
     }
 
     async fn faults(&self, set: &Value) {
         let url = format!("{}/v1/faults", self.simulator.url());
-        let until = Instant::now() + START_TIMEOUT;
+        let until = Instant::now() + FAULTS_TIMEOUT;
         // Fails while a fault has closed the simulator's port.
         loop {
             let put = self.http.put(&url).json(set).send().await;
@@ -244,24 +207,10 @@ impl Cluster {
         }
     }
 
-    /// Waits until a node is ready; panics if it has exited.
-    async fn ready(&self, node: &Node) {
-        let until = Instant::now() + START_TIMEOUT;
-        while !self.is_successful(node, "/readyz").await {
-            node.assert_running();
-            assert!(
-                Instant::now() < until,
-                "a node is not ready after {START_TIMEOUT:?}:\n{}",
-                node.tail()
-            );
-            tokio::time::sleep(POLL_INTERVAL).await;
-        }
-    }
-
     /// Waits until every node is ready.
     pub(crate) async fn wait_until_ready(&self) {
         for node in &self.nodes {
-            self.ready(node).await;
+            node.ready().await;
         }
     }
 
@@ -269,8 +218,8 @@ impl Cluster {
     pub(crate) async fn metrics(&self) -> Vec<String> {
         let mut all = Vec::new();
         for node in &self.nodes {
-            let response = self.http.get(node.ops("/metrics")).send().await.unwrap();
-            all.push(response.text().await.unwrap());
+            let (_, metrics) = node.ops("/metrics").await.unwrap();
+            all.push(metrics);
         }
         all
     }
@@ -278,7 +227,7 @@ impl Cluster {
     /// Kills all nodes, so that nothing changes while evidence is saved.
     pub(crate) fn stop_all(&self) {
         for node in &self.nodes {
-            node.kill();
+            node.kill_9();
         }
     }
 
@@ -297,6 +246,6 @@ impl Cluster {
 }
 
 fn kill(node: &Node, disruption_counts: &DisruptionCounts) {
-    node.kill();
+    node.kill_9();
     disruption_counts.kills.fetch_add(1, Ordering::Relaxed);
 }

@@ -5,10 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types};
 use futures_util::TryStreamExt;
 use tempfile::TempDir;
-use tokio_postgres::{NoTls, SimpleQueryMessage};
+use tokio_postgres::NoTls;
+
+use crate::shared::database::{create_postgres, postgres_url, query_file, query_postgres};
 
 /// The database and data directory of a test.
 pub(crate) struct DatabaseState {
@@ -18,16 +19,9 @@ pub(crate) struct DatabaseState {
 }
 
 struct Postgres {
-    admin: String,
     name: String,
     /// The database of this test.
     url: String,
-}
-
-#[derive(QueryableByName)]
-struct Row {
-    #[diesel(sql_type = sql_types::Text)]
-    line: String,
 }
 
 impl DatabaseState {
@@ -41,17 +35,11 @@ impl DatabaseState {
 
     /// A new database on the cluster of the tests.
     pub(crate) async fn postgres() -> Self {
-        let admin = std::env::var("ONCHARGE_TEST_POSTGRES_URL").expect(
-            "ONCHARGE_TEST_POSTGRES_URL is not set: run scripts/test, or `just postgres` and \
-             export what it prints",
-        );
         let name = format!("oncharge_kill9_{}", std::process::id());
-        let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
-        let url = format!("{server}/{name}");
-        execute(&admin, &format!("CREATE DATABASE {name}")).await;
+        let url = create_postgres(&name).await;
         Self {
             dir: TempDir::new().unwrap(),
-            postgres: Some(Postgres { admin, name, url }),
+            postgres: Some(Postgres { name, url }),
         }
     }
 
@@ -66,8 +54,9 @@ impl DatabaseState {
 
     /// Drops the PostgreSQL database.
     pub(crate) async fn drop_database(&self) {
-        if let Some(Postgres { admin, name, .. }) = &self.postgres {
-            execute(admin, &format!("DROP DATABASE {name} WITH (FORCE)")).await;
+        if let Some(Postgres { name, .. }) = &self.postgres {
+            let drop = format!("DROP DATABASE {name} WITH (FORCE)");
+            query_postgres(&postgres_url(), &drop).await;
         }
     }
 
@@ -89,17 +78,17 @@ impl DatabaseState {
         program
     }
 
-    /// The directory of the embedded file.
-    pub(crate) fn data_dir(&self) -> PathBuf {
-        self.dir.path().join("data")
+    /// The working directory of a node.
+    pub(crate) fn node_dir(&self, number: usize) -> PathBuf {
+        self.dir.path().join(format!("node-{number}"))
     }
 
     /// The text column `line` of a query's rows, in the SQL of either database.
     async fn query_column(&self, sql: &str) -> Vec<String> {
         if let Some(Postgres { url, .. }) = &self.postgres {
-            return execute(url, sql).await;
+            return query_postgres(url, sql).await;
         }
-        query_file(&self.data_dir().join("oncharge.db"), sql).await
+        query_file(&self.node_dir(0).join(".oncharge/oncharge.db"), sql).await
     }
 
     /// SQL for the id in this column as the API writes it, without its prefix.
@@ -212,7 +201,7 @@ impl DatabaseState {
         let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
         let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
         tokio::spawn(connection);
-        for table in execute(url, tables).await {
+        for table in query_postgres(url, tables).await {
             let copy = format!("COPY {table} TO STDOUT (FORMAT csv, HEADER)");
             let rows = client.copy_out(&copy).await.unwrap();
             let rows: Vec<_> = rows.try_collect().await.unwrap();
@@ -331,30 +320,4 @@ fn sqlite_time(column: &str) -> String {
         "strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch')
          || printf('.%06d', {column} % 1000000)"
     )
-}
-
-async fn query_file(file: &Path, sql: &str) -> Vec<String> {
-    let (file, sql) = (file.to_str().unwrap().to_owned(), sql.to_owned());
-    let asked = tokio::task::spawn_blocking(move || {
-        let mut connection = SqliteConnection::establish(&file).unwrap();
-        sql_query("PRAGMA busy_timeout = 5000")
-            .execute(&mut connection)
-            .unwrap();
-        sql_query(sql).load::<Row>(&mut connection).unwrap()
-    });
-    let rows = asked.await.unwrap();
-    rows.into_iter().map(|row| row.line).collect()
-}
-
-async fn execute(url: &str, sql: &str) -> Vec<String> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .expect("PostgreSQL");
-    tokio::spawn(connection);
-    let found = client.simple_query(sql).await.expect(sql);
-    let text = |message: &SimpleQueryMessage| match message {
-        SimpleQueryMessage::Row(row) => Some(row.get(0).unwrap_or_default().to_owned()),
-        _ => None,
-    };
-    found.iter().filter_map(text).collect()
 }

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use crate::plan::LinkFault;
+use crate::shared::proxy::Fault;
 
 /// The faults of a round.
 #[derive(Default)]
@@ -19,11 +19,11 @@ pub(crate) struct DisruptionCounts {
 
 impl DisruptionCounts {
     /// The count of this kind of connection fault.
-    pub(crate) fn link_faults(&self, kind: LinkFault) -> &AtomicU32 {
+    pub(crate) fn link_faults(&self, kind: Fault) -> &AtomicU32 {
         match kind {
-            LinkFault::Cut => &self.cut_faults,
-            LinkFault::Mute => &self.mute_faults,
-            LinkFault::Absent => &self.absent_faults,
+            Fault::Cut => &self.cut_faults,
+            Fault::Mute => &self.mute_faults,
+            Fault::Absent => &self.absent_faults,
         }
     }
 

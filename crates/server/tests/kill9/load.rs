@@ -8,7 +8,7 @@ use crate::{
     clients::Clients,
     order_record::{CaptureMode, OrderRecord, Request, RequestKind},
     plan::{RoundPlan, SeededRng},
-    shop::GOOD_CARD,
+    shared::shop::GOOD_CARD,
 };
 
 const DECLINED_CARDS: [&str; 3] = ["4000000000000002", "4000000000009995", "4000000000000069"];
@@ -162,12 +162,12 @@ async fn pay(
                 // Abandoned on one device while it is completed on another.
                 let other = order_record.clone();
                 let abandon = json!({});
-                let abandoned = clients.shopper(order_record, rng, "abandon", Some(&abandon));
+                let abandoned = clients.shopper(order_record, rng, "abandon", &abandon);
                 tokio::join!(abandoned, clients.end_challenge(&other, &url, "pass"));
             }
             81..=92 => {
                 clients
-                    .shopper(order_record, rng, "abandon", Some(&json!({})))
+                    .shopper(order_record, rng, "abandon", &json!({}))
                     .await;
             }
             // The shopper closes the page and does not return.

@@ -18,7 +18,6 @@ mod audit;
 mod behavior;
 mod clients;
 mod cluster;
-mod database_link;
 mod database_state;
 mod disruption_counts;
 mod events;
@@ -32,7 +31,8 @@ mod order_check;
 mod order_record;
 mod plan;
 mod receiver;
-mod shop;
+#[path = "../shared/shared.rs"]
+mod shared;
 
 use std::{panic::resume_unwind, sync::Arc, time::Instant};
 
@@ -92,12 +92,14 @@ async fn run_all_rounds(name: &'static str, database_state: Arc<DatabaseState>, 
             cluster.stop_all();
             let shown = &findings[..findings.len().min(MAX_SHOWN)];
             let run = format!("{name}-seed{seed}-round{round}");
+            let saved = evidence::save(&database_state, &cluster, &run, shown).await;
+            // Before the panic, so that the nodes do not print their logs.
+            drop(cluster);
             panic!(
-                "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\n{}",
+                "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\n{saved}",
                 plan.outline(),
                 findings.len(),
                 shown.join("\n"),
-                evidence::save(&database_state, &cluster, &run, shown).await,
             );
         }
     }

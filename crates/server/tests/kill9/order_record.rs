@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::shop::ApiResponse;
+use crate::shared::shop::ApiResponse;
 
 /// When a merchant's authorizations are captured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{behavior::Behavior, faults};
+use crate::{behavior::Behavior, faults, shared::proxy::Fault};
 
 /// A pseudorandom generator (`SplitMix64`) with the same output for the same seed on every machine.
 #[derive(Debug, Clone)]
@@ -58,17 +58,6 @@ impl SeededRng {
     }
 }
 
-/// A fault of the database connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LinkFault {
-    /// Existing connections are closed, and new ones at once.
-    Cut,
-    /// Requests are forwarded, but no responses: a commit's outcome is unknown.
-    Mute,
-    /// Connections are refused.
-    Absent,
-}
-
 /// An event of a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
@@ -80,7 +69,7 @@ pub(crate) enum Event {
         absent: Option<Duration>,
     },
     /// Its database connection fails for a while.
-    LinkFault { kind: LinkFault, duration: Duration },
+    LinkFault { kind: Fault, duration: Duration },
 }
 
 /// The participants of every round.
@@ -221,7 +210,7 @@ fn timeline(rng: &mut SeededRng, duration: Duration, has_links: bool) -> Vec<(Du
     loop {
         let delay = rng.millis(400, 2_200);
         let event = if has_links && !events.is_empty() && rng.chance(40) {
-            let kind = *rng.pick(&[LinkFault::Cut, LinkFault::Mute]);
+            let kind = *rng.pick(&[Fault::Cut, Fault::Mute]);
             let duration = rng.millis(50, 1_200);
             Event::LinkFault { kind, duration }
         } else {

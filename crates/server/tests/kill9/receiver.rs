@@ -1,27 +1,21 @@
-//! A merchant's server that is never killed: it verifies both signatures of each delivery with its
-//! own code, records all deliveries, and fails as its behavior requires.
+//! A merchant's server that is never killed: it verifies both signatures of each delivery,
+//! records all deliveries, and fails as its behavior requires.
 
 use std::{
     sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use ring::{digest, hmac};
 use serde_json::Value;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
+use tokio::sync::watch;
+
+use crate::{
+    behavior::{Behavior, Reply},
+    shared::webhook_server::{self, Delivery, Response},
 };
 
-use crate::behavior::{Behavior, Reply};
-
-const HEAD_END: &[u8] = b"\r\n\r\n";
 /// Maximum difference between a delivery's timestamp and the present, in seconds.
 const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
-/// Maximum size of a request; deliveries are far smaller.
-const MAX_BYTES: usize = 1 << 20;
 
 /// A merchant's server.
 pub(crate) struct Receiver {
@@ -67,24 +61,18 @@ impl Arrival {
 
 impl Receiver {
     /// Starts the healthy server of the merchant with this number.
-    pub(crate) async fn start(number: usize, api_secret: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    pub(crate) fn start(number: usize, api_secret: &str) -> Self {
         let query = format!("/?wc-api=oncharge_callback&shop={number}");
-        let url = format!("http://{}{query}", listener.local_addr().unwrap());
         let shared = Arc::new(Shared {
-            query,
+            query: query.clone(),
             api_secret: api_secret.to_owned(),
             signing_secret: OnceLock::new(),
             behavior: watch::Sender::new(Behavior::healthy()),
             arrivals: Mutex::default(),
         });
-        let accept_shared = shared.clone();
-        tokio::spawn(async move {
-            while let Ok((connection, _)) = listener.accept().await {
-                let shared = accept_shared.clone();
-                tokio::spawn(async move { shared.serve(connection).await });
-            }
-        });
+        let receiving = shared.clone();
+        let origin = webhook_server::start(move |delivery| receiving.clone().handle(delivery));
+        let url = format!("{origin}{query}");
         Self { url, shared }
     }
 
@@ -110,127 +98,82 @@ impl Receiver {
     }
 }
 
-/// A parsed request.
-struct Delivery {
-    head: String,
-    body: Vec<u8>,
+/// A reply in progress; its end is recorded when it is dropped, before the response is sent, because
+/// the next attempt may begin then.
+struct Replying {
+    shared: Arc<Shared>,
+    /// The index of the delivery.
+    place: usize,
 }
 
-impl Delivery {
-    fn header(&self, name: &str) -> Option<&str> {
-        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
-        let mut named = lines.filter(|(given, _)| given.eq_ignore_ascii_case(name));
-        named.next().map(|(_, value)| value.trim())
-    }
-
-    fn has_plain_signature(&self, api_secret: &str) -> bool {
-        // hash_hmac('sha256', $body, hash('sha256', $api_secret))
-        let key = hex::encode(digest::digest(&digest::SHA256, api_secret.as_bytes()));
-        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
-        let given = self.header("X-Oncharge-Signature").unwrap_or_default();
-        hex::encode(hmac::sign(&key, &self.body)) == given
-    }
-
-    /// Standard Webhooks: over id, timestamp and body, with the secret after `whsec_`.
-    fn has_standard_signature(&self, signing_secret: &str) -> bool {
-        let encoded = signing_secret.trim_start_matches("whsec_");
-        let secret = STANDARD.decode(encoded).unwrap();
-        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
-        let header = |name: &str| self.header(name).unwrap_or_default();
-        let mut signed =
-            format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).into_bytes();
-        signed.extend(&self.body);
-        let right = format!("v1,{}", STANDARD.encode(hmac::sign(&key, &signed)));
-        header("webhook-signature")
-            .split(' ')
-            .any(|given| given == right)
-    }
-
-    fn has_recent_timestamp(&self) -> bool {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        let sent: Option<u64> = self
-            .header("webhook-timestamp")
-            .and_then(|text| text.parse().ok());
-        sent.is_some_and(|sent| sent.abs_diff(now.as_secs()) <= MAX_CLOCK_SKEW_SECONDS)
+impl Drop for Replying {
+    fn drop(&mut self) {
+        let mut arrivals = self.shared.arrivals.lock().unwrap();
+        if let Some(arrival) = arrivals.get_mut(self.place) {
+            arrival.ended = Instant::now();
+        }
     }
 }
 
 impl Shared {
-    /// Handles deliveries one after another until either side closes the connection.
-    async fn serve(&self, mut connection: TcpStream) {
-        let mut bytes = Vec::new();
-        while let Some(delivery) = read(&mut connection, &mut bytes).await {
-            if !self.handle(&mut connection, &delivery).await {
-                return;
-            }
-        }
-    }
-
-    /// Records a delivery and replies; returns whether the connection stays open.
-    async fn handle(&self, connection: &mut TcpStream, delivery: &Delivery) -> bool {
-        let at = Instant::now();
-        let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
-        let problems = self.problems(delivery, &body);
-        let (place, reply) = {
-            let mut arrivals = self.arrivals.lock().unwrap();
-            let before = arrivals.iter().filter(|old| old.body["id"] == body["id"]);
-            let before = u64::try_from(before.count()).unwrap();
-            let reply = self.behavior.borrow().reply(&body, before);
-            arrivals.push(Arrival {
-                at,
-                ended: at,
-                reply,
-                body,
-                problems,
-            });
-            (arrivals.len() - 1, reply)
+    /// Records a delivery and replies; without a response, the connection is closed.
+    async fn handle(self: Arc<Self>, delivery: Delivery) -> Option<Response> {
+        let (place, reply) = self.record(&delivery);
+        let _replying = Replying {
+            shared: self.clone(),
+            place,
         };
-        let goes_on = match reply {
-            Reply::Status(_) => true,
-            Reply::Close => false,
+        match reply {
+            Reply::Status(status) => Some(Response {
+                status,
+                header: ("Retry-After", "1".to_owned()),
+            }),
+            Reply::Close => None,
             Reply::Hang(lasts) => {
-                self.hang(connection, lasts).await;
-                false
+                self.hang(lasts).await;
+                None
             }
-        };
-        // Recorded before the response is sent, because the next attempt may begin then.
-        if let Some(arrival) = self.arrivals.lock().unwrap().get_mut(place) {
-            arrival.ended = Instant::now();
         }
-        if let Reply::Status(status) = reply {
-            let response = format!(
-                "HTTP/1.1 {status} As planned\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nok"
-            );
-            return connection.write_all(response.as_bytes()).await.is_ok() && goes_on;
-        }
-        goes_on
     }
 
-    /// Sends nothing until the time has passed, the server is healthy again, or the client
-    /// disconnects.
-    async fn hang(&self, connection: &mut TcpStream, lasts: Duration) {
+    /// Records a delivery; returns its index and the reply.
+    fn record(&self, delivery: &Delivery) -> (usize, Reply) {
+        let body = delivery.json();
+        let problems = self.problems(delivery, &body);
+        let mut arrivals = self.arrivals.lock().unwrap();
+        let before = arrivals.iter().filter(|old| old.body["id"] == body["id"]);
+        let before = u64::try_from(before.count()).unwrap();
+        let reply = self.behavior.borrow().reply(&body, before);
+        arrivals.push(Arrival {
+            at: delivery.at,
+            ended: delivery.at,
+            reply,
+            body,
+            problems,
+        });
+        (arrivals.len() - 1, reply)
+    }
+
+    /// Waits until the time has passed or the server is healthy again.
+    async fn hang(&self, lasts: Duration) {
         let mut behavior = self.behavior.subscribe();
-        let mut byte = [0; 1];
-        tokio::select! {
-            () = tokio::time::sleep(lasts) => {}
-            _ = behavior.wait_for(Behavior::is_healthy) => {}
-            _ = connection.read(&mut byte) => {}
-        }
+        let healthy = behavior.wait_for(Behavior::is_healthy);
+        let _ = tokio::time::timeout(lasts, healthy).await;
     }
 
     fn problems(&self, delivery: &Delivery, body: &Value) -> Vec<&'static str> {
-        let first = delivery.head.lines().next().unwrap_or_default();
+        let id = body["id"].as_str();
         let checks = [
             (
-                first == format!("POST {} HTTP/1.1", self.query),
+                delivery.request_line() == format!("POST {} HTTP/1.1", self.query),
                 "another target",
             ),
             (
-                delivery.header("Content-Type") == Some("application/json"),
+                delivery.header("Content-Type") == "application/json",
                 "no JSON",
             ),
             (
-                delivery.header("webhook-id") == body["id"].as_str() && !body["id"].is_null(),
+                id.is_some_and(|id| delivery.header("webhook-id") == id),
                 "another id",
             ),
             (
@@ -243,51 +186,23 @@ impl Shared {
                     .is_some_and(|secret| delivery.has_standard_signature(secret)),
                 "no standard signature",
             ),
-            (delivery.has_recent_timestamp(), "another time"),
+            (has_recent_timestamp(delivery), "another time"),
         ];
         let failed = checks.into_iter().filter(|(holds, _)| !holds);
         failed.map(|(_, problems)| problems).collect()
     }
 }
 
-/// Reads the next complete request; the bytes after it stay in `bytes`.
-async fn read(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Delivery> {
-    let mut chunk = vec![0; 16 * 1024];
-    loop {
-        if let Some(delivery) = parse_request(bytes) {
-            return Some(delivery);
-        }
-        let Ok(count @ 1..) = connection.read(&mut chunk).await else {
-            return None;
-        };
-        bytes.extend(&chunk[..count]);
-        if bytes.len() > MAX_BYTES {
-            return None;
-        }
-    }
-}
-
-fn parse_request(bytes: &mut Vec<u8>) -> Option<Delivery> {
-    let head = bytes
-        .windows(HEAD_END.len())
-        .position(|window| window == HEAD_END)?;
-    let mut delivery = Delivery {
-        head: String::from_utf8_lossy(&bytes[..head]).into_owned(),
-        body: Vec::new(),
-    };
-    let length: usize = delivery.header("Content-Length")?.parse().ok()?;
-    let begin = head + HEAD_END.len();
-    if bytes.len() < begin + length {
-        return None;
-    }
-    delivery.body = bytes[begin..begin + length].to_vec();
-    bytes.drain(..begin + length);
-    Some(delivery)
+fn has_recent_timestamp(delivery: &Delivery) -> bool {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let sent = delivery.header("webhook-timestamp").parse::<u64>();
+    sent.is_ok_and(|sent| sent.abs_diff(now.as_secs()) <= MAX_CLOCK_SKEW_SECONDS)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::has_recent_timestamp;
+    use crate::shared::webhook_server::parse_request;
 
     // printf '{"a":1}' | openssl dgst -sha256 -hmac (hex of the secret's SHA-256), and
     // printf 'evt_1.1795360150.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:(the bytes
@@ -310,7 +225,7 @@ Content-Length: 7\r
         assert!(delivery.has_standard_signature(SIGNING_SECRET));
         assert!(!delivery.has_plain_signature("another"));
         assert!(!delivery.has_standard_signature("whsec_AAAA"));
-        assert!(!delivery.has_recent_timestamp());
+        assert!(!has_recent_timestamp(&delivery));
         delivery.body.push(b' ');
         assert!(!delivery.has_plain_signature(SECRET));
         assert!(!delivery.has_standard_signature(SIGNING_SECRET));
@@ -321,8 +236,8 @@ Content-Length: 7\r
         let mut bytes = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}POST /b HTTP/1.1".to_vec();
         let first = parse_request(&mut bytes).unwrap();
         assert_eq!(
-            (first.head.lines().next(), &first.body[..]),
-            (Some("POST /a HTTP/1.1"), &b"{}"[..])
+            (first.request_line(), &first.body[..]),
+            ("POST /a HTTP/1.1", &b"{}"[..])
         );
         assert!(parse_request(&mut bytes).is_none());
         bytes.extend(b"\r\ncontent-length: 0\r\n\r\n");

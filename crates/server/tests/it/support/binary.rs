@@ -145,12 +145,12 @@ fn launch(dir: &Path, flags: &[String]) -> (Child, Value) {
         .stdout(Stdio::null())
         .stderr(log);
     let mut child = command.spawn().unwrap();
-    wait_for(&mut child, &ready_file, dir);
+    wait_for_file(&mut child, &ready_file, dir);
     let ready = serde_json::from_slice(&fs::read(&ready_file).unwrap()).unwrap();
     (child, ready)
 }
 
-fn wait_for(child: &mut Child, ready_file: &Path, dir: &Path) {
+fn wait_for_file(child: &mut Child, ready_file: &Path, dir: &Path) {
     let until = Instant::now() + Duration::from_secs(30);
     while !ready_file.exists() {
         let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
@@ -166,7 +166,8 @@ fn wait_for(child: &mut Child, ready_file: &Path, dir: &Path) {
     }
 }
 
-fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
+/// Sends SIGTERM; returns the exit status and the time that the stop took.
+pub(crate) fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
     let started = Instant::now();
     let kill = Command::new("kill")
         .arg(child.id().to_string())

@@ -1,27 +1,26 @@
-//! `oncharge serve` in sandbox mode: nodes on one database, with a simulator that keeps running.
+//! Nodes on one database, with a simulator that keeps running.
 
 use std::{
-    fs,
-    net::TcpListener,
-    process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::atomic::{AtomicU32, Ordering},
-    time::{Duration, Instant},
+    process::{Command, ExitStatus},
+    time::Duration,
 };
 
-use oncharge_psp_simulator as simulator;
-use serde_json::{Value, json};
+use oncharge_psp_simulator::Running;
+use serde_json::json;
 use tempfile::TempDir;
 
-use super::{Shop, binary::ONCHARGE, database, eventually, proxy::Proxy};
+pub(crate) use crate::shared::node::{MASTER, Node, PEPPER, free_port};
+use crate::shared::{database::query_file, proxy::Proxy, simulator};
 
-pub(crate) const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
-pub(crate) const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
-/// Maximum time until a node is ready.
-const START: u64 = 30;
+use super::{
+    Shop,
+    binary::{ONCHARGE, terminate},
+    eventually,
+};
 
 /// A simulator, the proxy in front of it, and the settings that nodes share.
 pub(crate) struct Cluster {
-    pub(crate) simulator: simulator::Running,
+    pub(crate) simulator: Running,
     pub(crate) proxy: Proxy,
     dir: TempDir,
     database_url: Option<String>,
@@ -30,16 +29,10 @@ pub(crate) struct Cluster {
 impl Cluster {
     /// With the database at this URL, or an embedded file.
     pub(crate) async fn start(database_url: Option<String>) -> Self {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = TempDir::new().unwrap();
-        let config = simulator::Config::new(
-            dir.path().join("simulator.db"),
-            simulator::Secret::new("bearer-of-the-test"),
-            simulator::Secret::new("key-of-the-test"),
-        );
-        let simulator = simulator::start(config).await.unwrap();
+        let simulator = simulator::start(dir.path().join("simulator.db")).await;
         Self {
-            proxy: Proxy::start(simulator.url()).await,
+            proxy: Proxy::start(simulator.url(), None),
             simulator,
             dir,
             database_url,
@@ -53,7 +46,7 @@ impl Cluster {
                     UNION ALL SELECT body FROM notifications WHERE delivered_at IS NULL";
         let file = self.dir.path().join("simulator.db");
         eventually(seconds, "an idle PSP", || async {
-            let lines = tokio::task::block_in_place(|| database::query_file(&file, open));
+            let lines = query_file(&file, open).await;
             if lines.is_empty() {
                 Ok(())
             } else {
@@ -65,43 +58,20 @@ impl Cluster {
 
     /// A node that is not started yet, with these additional settings (`NETWORK__PORT`).
     pub(crate) fn node(&self, more: &[(&str, &str)]) -> Node {
-        let (port, ops_port) = (free_port(), free_port());
-        let mut settings = vec![
-            ("MODE", "sandbox".to_owned()),
-            ("NETWORK__PORT", port.to_string()),
-            ("NETWORK__OPS_PORT", ops_port.to_string()),
-            ("LIMITS__KEY_PER_SECOND", "5000".to_owned()),
-            ("LIMITS__KEY_BURST", "10000".to_owned()),
-            ("KEYS__MASTER", MASTER.to_owned()),
-            ("KEYS__PEPPER", PEPPER.to_owned()),
-            ("PSP__DEFAULT__CONNECTOR", "simulator".to_owned()),
-            ("PSP__DEFAULT__URL", self.proxy.url.clone()),
-            ("PSP__DEFAULT__BEARER", "bearer-of-the-test".to_owned()),
-            (
-                "PSP__DEFAULT__NOTIFICATION_KEY",
-                "key-of-the-test".to_owned(),
-            ),
-        ];
-        if let Some(url) = &self.database_url {
-            settings.push(("DATABASE__URL", url.clone()));
-        }
-        settings.extend(more.iter().map(|&(name, value)| (name, value.to_owned())));
-        Node {
-            dir: TempDir::new_in(self.dir.path()).unwrap(),
-            port,
-            ops_port,
-            environment: settings
-                .into_iter()
-                .map(|(name, value)| (format!("ONCHARGE__{name}"), value))
-                .collect(),
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
-            child: None,
-        }
+        let mut settings = vec![("PSP__DEFAULT__URL", &*self.proxy.url)];
+        settings.extend(
+            self.database_url
+                .iter()
+                .map(|url| ("DATABASE__URL", &**url)),
+        );
+        settings.extend(more);
+        let dir = TempDir::new_in(self.dir.path()).unwrap().keep();
+        Node::new(ONCHARGE.into(), dir, &settings)
     }
 
     /// Starts a node and waits until it is ready.
     pub(crate) async fn ready_node(&self, more: &[(&str, &str)]) -> Node {
-        let mut node = self.node(more);
+        let node = self.node(more);
         node.start();
         node.ready().await;
         node
@@ -118,22 +88,7 @@ impl Cluster {
     }
 }
 
-/// An `oncharge serve` process.
-pub(crate) struct Node {
-    pub(crate) dir: TempDir,
-    pub(crate) port: u16,
-    pub(crate) ops_port: u16,
-    environment: Vec<(String, String)>,
-    http: reqwest::Client,
-    child: Option<Child>,
-}
-
 impl Node {
-    /// The origin of its API.
-    pub(crate) fn base(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
     /// Removes the settings whose names begin with this (`PSP__`).
     pub(crate) fn without(mut self, settings: &str) -> Self {
         let prefix = format!("ONCHARGE__{settings}");
@@ -142,77 +97,21 @@ impl Node {
         self
     }
 
-    /// Starts it without waiting.
-    pub(crate) fn start(&mut self) {
-        let mut command = Command::new(ONCHARGE);
-        command.arg("serve");
-        self.spawn(command);
-    }
-
     /// Starts one part of it: `api` or `worker`.
-    pub(crate) fn start_as(&mut self, role: &str) {
+    pub(crate) fn start_as(&self, role: &str) {
         let mut command = Command::new(ONCHARGE);
         command.args(["serve", "--role", role]);
         self.spawn(command);
     }
 
     /// Starts it with a maximum file size, as on a full disk.
-    pub(crate) fn start_with_file_size_limit(&mut self, kibibytes: u64) {
+    pub(crate) fn start_with_file_size_limit(&self, kibibytes: u64) {
         let mut command = Command::new("sh");
         // The shell counts in blocks of 512 bytes.
         let script = r#"trap '' XFSZ; ulimit -f "$1"; exec "$2" serve"#;
         let blocks = (kibibytes * 2).to_string();
         command.args(["-c", script, "sh", &blocks, ONCHARGE]);
         self.spawn(command);
-    }
-
-    fn spawn(&mut self, mut command: Command) {
-        let log = fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(self.dir.path().join("log"))
-            .unwrap();
-        let child = command
-            .envs(self.environment.iter().cloned())
-            .current_dir(self.dir.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
-        self.child = Some(child.unwrap());
-    }
-
-    /// Waits until it is ready.
-    pub(crate) async fn ready(&mut self) {
-        self.wait_for_status("/readyz", 200, START).await;
-    }
-
-    /// Waits until its operators' port responds with this status.
-    pub(crate) async fn wait_for_status(&mut self, path: &str, status: u16, seconds: u64) {
-        let until = Instant::now() + Duration::from_secs(seconds);
-        loop {
-            if let Some(ended) = self.child.as_mut().unwrap().try_wait().unwrap() {
-                panic!("the node ended with {ended}:\n{}", self.log());
-            }
-            let seen = self.ops(path).await.map(|(seen, _)| seen);
-            if seen == Some(status) {
-                return;
-            }
-            assert!(
-                Instant::now() < until,
-                "{path} is still {seen:?}:\n{}",
-                self.log()
-            );
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// The response of its operators' port.
-    pub(crate) async fn ops(&self, path: &str) -> Option<(u16, String)> {
-        let url = format!("http://127.0.0.1:{}{path}", self.ops_port);
-        let response = self.http.get(url).send().await.ok()?;
-        let status = response.status().as_u16();
-        Some((status, response.text().await.ok()?))
     }
 
     /// Waits until its log contains this text.
@@ -224,74 +123,9 @@ impl Node {
         .await;
     }
 
-    pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
-    }
-
-    /// Runs a command with the same settings.
-    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(ONCHARGE);
-        command
-            .args(arguments)
-            .envs(self.environment.iter().cloned())
-            .current_dir(self.dir.path());
-        // The proxies run as tasks, which this thread must not block.
-        tokio::task::block_in_place(|| command.output().unwrap())
-    }
-
-    /// The one JSON object that a command prints.
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
-        let output = self.command(arguments);
-        let errors = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{arguments:?}: {errors}");
-        serde_json::from_slice(&output.stdout).unwrap()
-    }
-
-    /// Kills the process with SIGKILL.
-    pub(crate) fn kill_9(&mut self) {
-        let mut child = self.child.take().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-
     /// Sends SIGTERM; returns the exit status and the time that the stop took.
-    pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
-        let started = Instant::now();
-        let id = self.child.as_ref().unwrap().id().to_string();
-        let kill = Command::new("kill").arg(id).status().unwrap();
-        assert!(kill.success());
-        (self.ended(), started.elapsed())
-    }
-
-    /// Waits until it exits without a signal.
-    pub(crate) fn ended(&mut self) -> ExitStatus {
-        let mut child = self.child.take().unwrap();
-        tokio::task::block_in_place(|| child.wait().unwrap())
-    }
-}
-
-impl Drop for Node {
-    fn drop(&mut self) {
-        if let Some(child) = &mut self.child {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
-        if std::thread::panicking() {
-            eprintln!("the log of the failing test's node:\n{}", self.log());
-        }
-    }
-}
-
-/// A free port below the ephemeral range, from a range of its own for each test process, so that no
-/// other process binds it before it is used.
-pub(crate) fn free_port() -> u16 {
-    static COUNT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let offset = std::process::id().wrapping_mul(16).wrapping_add(count) % 20_000;
-        let port = 10_000 + u16::try_from(offset).unwrap();
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
+    pub(crate) fn terminate(&self) -> (ExitStatus, Duration) {
+        let mut child = self.child.lock().unwrap().take().unwrap();
+        tokio::task::block_in_place(|| terminate(&mut child))
     }
 }

@@ -1,16 +1,16 @@
 //! A merchant's server that receives webhooks and responds as the test requires.
 
-use std::{
-    net::TcpListener,
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::sync::{Arc, Mutex};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, http::StatusCode, web};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::sync::watch;
 
 use super::eventually;
+pub(crate) use crate::shared::webhook_server::Delivery;
+use crate::shared::webhook_server::{self, Response};
+
+/// The path and query of the endpoint.
+const TARGET: &str = "/hook?shop=1";
 
 /// Records all deliveries.
 pub(crate) struct Receiver {
@@ -27,34 +27,6 @@ pub(crate) enum Reply {
     Redirect(String),
     /// Hangs until [`Receiver::open`], then 200.
     Held,
-}
-
-/// A received delivery.
-#[derive(Clone)]
-pub(crate) struct Delivery {
-    pub(crate) at: Instant,
-    headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
-}
-
-impl Delivery {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
-    }
-
-    pub(crate) fn header(&self, name: &str) -> &str {
-        let found = self
-            .headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name));
-        &found.unwrap_or_else(|| panic!("no {name}")).1
-    }
-
-    /// All headers, as a JSON object.
-    pub(crate) fn headers(&self) -> Map<String, Value> {
-        let pairs = self.headers.iter().cloned();
-        pairs.map(|(name, value)| (name, value.into())).collect()
-    }
 }
 
 /// The endpoint as GET returns it, from the response to PUT: the hint in place of the secret.
@@ -79,28 +51,17 @@ impl Receiver {
     }
 
     /// A server that responds to the nth delivery (from 0) like this.
-    pub(crate) fn replying(
-        reply_to: impl Fn(usize) -> Reply + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/hook?shop=1", listener.local_addr().unwrap());
+    pub(crate) fn replying(reply_to: impl Fn(usize) -> Reply + Send + Sync + 'static) -> Self {
         let (deliveries, is_open) = (Arc::new(Mutex::new(Vec::new())), watch::Sender::new(false));
-        let (server_deliveries, open_receiver) = (deliveries.clone(), is_open.subscribe());
-        let server = HttpServer::new(move || {
-            let (deliveries, open_receiver, reply_to) = (
-                server_deliveries.clone(),
-                open_receiver.clone(),
-                reply_to.clone(),
-            );
-            App::new().default_service(web::to(move |request: HttpRequest, body: web::Bytes| {
-                let nth = record(&deliveries, delivery_from(&request, &body));
-                reply(reply_to(nth), open_receiver.clone())
-            }))
+        let (recorded, opened) = (deliveries.clone(), is_open.subscribe());
+        let origin = webhook_server::start(move |delivery: Delivery| {
+            let line = format!("POST {TARGET} HTTP/1.1");
+            assert_eq!(delivery.request_line(), line, "the query was removed");
+            let planned = reply_to(record(&recorded, delivery));
+            reply(planned, opened.clone())
         });
-        let server = server.workers(1).disable_signals().listen(listener);
-        tokio::spawn(server.unwrap().run());
         Self {
-            url,
+            url: format!("{origin}{TARGET}"),
             deliveries,
             is_open,
         }
@@ -153,35 +114,17 @@ fn record(all: &Mutex<Vec<Delivery>>, one: Delivery) -> usize {
     all.len() - 1
 }
 
-async fn reply(planned: Reply, mut open_receiver: watch::Receiver<bool>) -> HttpResponse {
-    let (status, to) = match planned {
-        Reply::Status(status) => (status, None),
-        Reply::Redirect(to) => (307, Some(to)),
+async fn reply(planned: Reply, mut opened: watch::Receiver<bool>) -> Option<Response> {
+    let (status, location) = match planned {
+        Reply::Status(status) => (status, String::new()),
+        Reply::Redirect(to) => (307, to),
         Reply::Held => {
-            let _ = open_receiver.wait_for(|is_open| *is_open).await;
-            (200, None)
+            let _ = opened.wait_for(|is_open| *is_open).await;
+            (200, String::new())
         }
     };
-    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap());
-    if let Some(to) = to {
-        response.insert_header(("Location", to));
-    }
-    response.body("as planned")
-}
-
-fn delivery_from(request: &HttpRequest, body: &[u8]) -> Delivery {
-    assert_eq!(
-        request.uri().to_string(),
-        "/hook?shop=1",
-        "the query was removed"
-    );
-    let headers = request.headers().iter();
-    let text = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
-    Delivery {
-        at: Instant::now(),
-        headers: headers
-            .map(|(name, value)| (name.to_string(), text(value)))
-            .collect(),
-        body: body.to_vec(),
-    }
+    Some(Response {
+        status,
+        header: ("Location", location),
+    })
 }

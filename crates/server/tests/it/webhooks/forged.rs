@@ -153,7 +153,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
         assert_eq!(item["detail"], "mismatched", "{item}");
         assert_eq!(item["session_id"], json!(payment.session), "{item}");
     }
-    let file = node.dir.path().join(".oncharge/oncharge.db");
+    let file = node.dir.join(".oncharge/oncharge.db");
     let entered = audit::actions(url.as_deref(), &file).await;
     let audited = entered
         .iter()

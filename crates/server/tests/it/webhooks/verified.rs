@@ -131,7 +131,7 @@ impl Verifier {
     }
 
     fn accepts(&self, secrets: &Secrets, delivery: &Delivery) {
-        let output_text = self.verify(secrets, &delivery.headers(), &delivery.body);
+        let output_text = self.verify(secrets, &headers_of(delivery), &delivery.body);
         let output_text = output_text.unwrap_or_else(|| panic!("{self} rejects a valid delivery"));
         let event = delivery.json();
         let (name, id) = (event["event"].as_str(), event["id"].as_str());
@@ -176,7 +176,7 @@ async fn deliveries_verify_with_every_documented_method() {
 
     let signing_secret = endpoint["signing_secret"].as_str().unwrap();
     let secrets = Secrets::new(dev.ready("api_secret"), signing_secret);
-    let (headers, body) = (delivery.headers(), delivery.body.as_slice());
+    let (headers, body) = (headers_of(&delivery), delivery.body.as_slice());
     let text = std::str::from_utf8(body).unwrap();
     let changed = text.replace("10000", "90000");
     assert_ne!(changed, text, "the body contains no amount to change");
@@ -221,7 +221,7 @@ async fn both_secrets_verify_during_rotation() {
         verifier.accepts(&old, &delivery);
         verifier.accepts(&new, &delivery);
         if !verifier.is_standard {
-            let headers = delivery.headers();
+            let headers = headers_of(&delivery);
             verifier.rejects(
                 &rotated_key,
                 &headers,
@@ -230,6 +230,13 @@ async fn both_secrets_verify_during_rotation() {
             );
         }
     }
+}
+
+fn headers_of(delivery: &Delivery) -> Map<String, Value> {
+    let pairs = delivery.headers();
+    pairs
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.into()))
+        .collect()
 }
 
 fn without_signatures(headers: &Map<String, Value>) -> Map<String, Value> {
@@ -247,7 +254,7 @@ fn signed_earlier(seconds: u64, secrets: &Secrets, delivery: &Delivery) -> Map<S
     let mut signed = format!("{}.{at}.", delivery.header("webhook-id")).into_bytes();
     signed.extend_from_slice(&delivery.body);
     let signature = STANDARD.encode(hmac::sign(&key, &signed));
-    let mut headers = delivery.headers();
+    let mut headers = headers_of(delivery);
     headers.insert("webhook-timestamp".to_owned(), at.into());
     headers.insert(
         "webhook-signature".to_owned(),
