@@ -167,8 +167,9 @@ impl CheckoutRepository for SqliteStore {
                 .optional()
                 .map_err(error::store)
         })?;
-        let scope = |(merchant, key): (ColumnValue<MerchantId>, String)| scope_of(merchant, &key);
-        found.map(scope).transpose()
+        found
+            .map(|(merchant, key)| scope_of(merchant, &key))
+            .transpose()
     }
 
     async fn sessions(

@@ -48,7 +48,10 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
                     "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s with hanging",
                     kind.name()
                 ));
-                pairs.push((alone, with_hanging));
+                pairs.push(Pair {
+                    alone,
+                    with_hanging,
+                });
             }
             lines.push(line(&args, kind, events, pairs));
         }
@@ -68,23 +71,34 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     Ok(print(table::table(header, lines))?)
 }
 
+/// The seconds of two runs, one right after the other.
+struct Pair {
+    alone: f64,
+    with_hanging: f64,
+}
+
+impl Pair {
+    fn ratio(&self) -> f64 {
+        self.with_hanging / self.alone
+    }
+}
+
 /// The pair with the median ratio, and the smallest and largest ratio.
-fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> [String; 10] {
-    let ratio = |(alone, with_hanging): &(f64, f64)| with_hanging / alone;
-    pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
+fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<Pair>) -> [String; 10] {
+    pairs.sort_by(|one, other| one.ratio().total_cmp(&other.ratio()));
     let median = pairs.get(pairs.len() / 2);
-    let ratio_text = |pair: Option<&(f64, f64)>| table::two_decimals(pair.map(ratio));
+    let ratio_text = |pair: Option<&Pair>| table::two_decimals(pair.map(Pair::ratio));
     [
         kind.name().to_owned(),
         args.quick.to_string(),
         args.hanging.to_string(),
         events.to_string(),
-        table::two_decimals(median.map(|(alone, _)| *alone)),
-        table::two_decimals(median.map(|(_, with_hanging)| *with_hanging)),
+        table::two_decimals(median.map(|pair| pair.alone)),
+        table::two_decimals(median.map(|pair| pair.with_hanging)),
         ratio_text(median),
         ratio_text(pairs.first()),
         ratio_text(pairs.last()),
-        table::integer(median.map(|(alone, _)| sample::as_float(args.quick * events) / alone)),
+        table::integer(median.map(|pair| sample::as_float(args.quick * events) / pair.alone)),
     ]
 }
 

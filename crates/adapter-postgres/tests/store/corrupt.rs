@@ -30,12 +30,18 @@ async fn drop_checks(fixture: &Fixture, table: &str) {
 }
 
 /// Asserts that a read names this table, column and row.
-fn assert_corrupt<T>(read: Result<T, StoreError>, expected: (&str, &str, &str)) {
+fn assert_corrupt<T>(read: Result<T, StoreError>, table: &str, column: &str, row: &str) {
+    let place = format!("{table}.{column} of {row}");
     match read.map(|_| ()) {
-        Err(StoreError::Corrupt { table, column, row }) => {
-            assert_eq!((table, column, row.as_str()), expected);
+        Err(StoreError::Corrupt {
+            table: named_table,
+            column: named_column,
+            row: named_row,
+        }) => {
+            let named = format!("{named_table}.{named_column} of {named_row}");
+            assert_eq!(named, place);
         }
-        other => panic!("{expected:?}: {other:?}"),
+        other => panic!("{place}: {other:?}"),
     }
 }
 
@@ -100,7 +106,7 @@ async fn a_session_with_an_unreadable_column_is_corrupt() {
             now: fixture.build.now(),
         };
         let found = fixture.store.sessions(&filter, PAGE).await;
-        assert_corrupt(found, ("sessions", column, &session.id.to_string()));
+        assert_corrupt(found, "sessions", column, &session.id.to_string());
     }
 }
 
@@ -129,7 +135,7 @@ async fn an_operation_refund_or_event_with_an_unreadable_column_is_corrupt() {
             "operations" => {
                 let history = fixture.store.session_history(session.id).await;
                 let row = operation.operation.id.to_string();
-                assert_corrupt(history, (table, column, &row));
+                assert_corrupt(history, table, column, &row);
             }
             "refunds" => {
                 let filter = RefundFilter {
@@ -137,7 +143,7 @@ async fn an_operation_refund_or_event_with_an_unreadable_column_is_corrupt() {
                     session: None,
                 };
                 let found = fixture.store.refunds(&filter, PAGE).await;
-                assert_corrupt(found, (table, column, &refund.id.to_string()));
+                assert_corrupt(found, table, column, &refund.id.to_string());
             }
             _ => {
                 let filter = EventFilter {
@@ -146,7 +152,7 @@ async fn an_operation_refund_or_event_with_an_unreadable_column_is_corrupt() {
                     kind: None,
                 };
                 let found = fixture.store.events(&filter, PAGE).await;
-                assert_corrupt(found, (table, column, &event.to_string()));
+                assert_corrupt(found, table, column, &event.to_string());
             }
         }
     }
@@ -176,19 +182,19 @@ async fn a_merchant_key_endpoint_or_ban_with_an_unreadable_time_is_corrupt() {
         match table {
             "bans" => {
                 let read = BlocklistRepository::list(store).await;
-                assert_corrupt(read, (table, column, &ban.id.to_string()));
+                assert_corrupt(read, table, column, &ban.id.to_string());
             }
             "webhook_endpoints" => {
                 let read = store.endpoint(fixture.merchant.id).await;
-                assert_corrupt(read, (table, column, &merchant));
+                assert_corrupt(read, table, column, &merchant);
             }
             "api_keys" => {
                 let read = store.keys(fixture.merchant.id, build.now()).await;
-                assert_corrupt(read, (table, column, &key));
+                assert_corrupt(read, table, column, &key);
             }
             _ => {
                 let read = MerchantRepository::list(store, None, 9).await;
-                assert_corrupt(read, (table, column, &merchant));
+                assert_corrupt(read, table, column, &merchant);
             }
         }
     }
@@ -202,7 +208,7 @@ async fn a_due_session_with_an_unreadable_time_is_corrupt() {
     drop_checks(&fixture, "sessions").await;
     tamper(&fixture, "UPDATE sessions SET due_at = '-infinity'").await;
     let claimed = store.claim_sessions(&ClaimFilter::up_to(9), LEASE).await;
-    assert_corrupt(claimed, ("sessions", "due_at", &session.id.to_string()));
+    assert_corrupt(claimed, "sessions", "due_at", &session.id.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -148,10 +148,10 @@ impl Form {
     pub(super) fn metadata(&mut self) -> Result<BTreeMap<String, String>, StripeError> {
         let [max_keys, max_key_length, max_value_length] = MAX_METADATA;
         let metadata: BTreeMap<String, String> = self.members("metadata").into_iter().collect();
-        let fits = |(key, value): (&String, &String)| {
+        let are_short = metadata.iter().all(|(key, value)| {
             key.chars().count() <= max_key_length && value.chars().count() <= max_value_length
-        };
-        if metadata.len() > max_keys || !metadata.iter().all(fits) {
+        });
+        if metadata.len() > max_keys || !are_short {
             return Err(invalid(
                 "metadata",
                 "has at most 50 keys of 40 characters with values of 500 characters",
